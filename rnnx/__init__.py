@@ -1,0 +1,41 @@
+"""Why does a text classifier decide as it does, and can the explanation be believed?
+
+    import rnnx
+    model = rnnx.load("sentiment-attention")
+    for explanation in rnnx.explain(model, ["not bad at all"], method="grad-x-input"):
+        print(explanation.tokens, explanation.evidence.scores)
+
+Names are imported when they are first used: ``import rnnx`` itself costs nothing, and only
+``load_network`` imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnnx.explaining import explain as explain
+    from rnnx.explaining import predict as predict
+    from rnnx.models.checkpoint import load as load
+    from rnnx.training.network import load_network as load_network
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load": "rnnx.models.checkpoint",
+    "predict": "rnnx.explaining",
+    "explain": "rnnx.explaining",
+    "load_network": "rnnx.training.network",
+}
+__all__ = ["__version__", "explain", "load", "load_network", "predict"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'rnnx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

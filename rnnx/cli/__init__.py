@@ -1,0 +1,63 @@
+"""The command line: ``main`` runs a command and turns whatever goes wrong into one line and an exit code.
+
+Exit codes: 0 fine; 1 a check failed, or a bug; 2 usage, config or data; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rnnx.cli.terminal import Terminal
+from rnnx.errors import RnnxError
+
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) -> int:
+    """Run ``rnnx`` with these arguments, on this terminal, and give the exit code back."""
+    terminal = terminal or Terminal.standard()
+    try:
+        return _run(sys.argv[1:] if argv is None else argv, terminal)
+    except KeyboardInterrupt:
+        terminal.say("")
+        return INTERRUPTED
+    except Exception as error:
+        if terminal.debug:
+            import traceback
+
+            traceback.print_exc(file=terminal.stderr)
+        return _report(error, terminal)
+
+
+def _run(argv: Sequence[str], terminal: Terminal) -> int:
+    from rnnx.cli.app import app
+
+    try:
+        code = app(list(argv), prog_name="rnnx", obj=terminal, standalone_mode=False)
+    except SystemExit as leaving:  # completion, and a reader that has closed the pipe
+        code = leaving.code
+    return code if isinstance(code, int) else OK
+
+
+def _report(error: Exception, terminal: Terminal) -> int:
+    if isinstance(error, RnnxError):
+        terminal.error(error.message, error.hint)
+        return BAD_INPUT
+    if hasattr(error, "format_message"):  # a usage error of Typer's
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "rnnx"
+        terminal.error(_one_line(error.format_message()), f"{command} --help shows the usage")
+        return BAD_INPUT
+    terminal.error(f"{type(error).__name__}: {_one_line(str(error))}", _bug_hint(terminal))
+    return FAILED
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text[:1].lower() + text[1:]
+
+
+def _bug_hint(terminal: Terminal) -> str:
+    asked = "" if terminal.debug else "; run it again with --debug for the traceback"
+    return f"this is a bug in rnnx, please report it{asked}"

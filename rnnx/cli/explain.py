@@ -1,0 +1,114 @@
+"""``rnnx explain``: why the model says what it says about each text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from rnnx import registry
+from rnnx.cli import inputs, options, outputs
+from rnnx.cli.options import choice, pairs
+from rnnx.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rnnx.types import Explanation
+
+
+def explain(
+    context: typer.Context,
+    texts: options.Texts = None,
+    method: options.Method = None,
+    model: options.Model = None,
+    target: Annotated[str | None, typer.Option("--target", help="The label to explain; by default the predicted one.")] = None,
+    of: Annotated[str | None, typer.Option("--of", help="What is explained: logit, prob or loss.")] = None,
+    view: options.View = None,
+    set_: options.Sets = None,
+    seed: options.Seed = None,
+    config: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")] = None,
+    format_: options.Format = "auto",
+    output: options.Output = None,
+    force: options.Force = False,
+    text_field: options.TextField = "text",
+    label_field: options.LabelField = "label",
+    color: options.Color = "auto",
+    background: options.Background = "auto",
+    debug: options.Debug = False,
+) -> None:
+    """Explain each text: which tokens speak for the prediction, and which against it.
+
+    \b
+    Examples:
+      rnnx explain "I expected to hate it but loved it"
+      rnnx explain --method grad --set norm=l1 "not bad at all"
+      rnnx explain --method grad-x-input --target negative "good actors, no plot"
+      rnnx explain --view chain "the first half drags"
+      rnnx explain reviews.csv --format jsonl --output explained.jsonl
+      cat reviews.txt | rnnx explain - --format csv
+    """
+    terminal: Terminal = context.obj
+    kind = outputs.pick(format_, output, terminal, color)
+    choice("--background", background, ("auto", "dark", "light"))
+    flags = {"method": method, "model": model, "target": target, "view": view, "seed": seed}
+    asked = {**_section(config), **{name: value for name, value in flags.items() if value is not None}}
+    given = {**asked.get("settings", {}), **({"of": of} if of else {}), **pairs(set_)}
+    shown = asked.get("view")
+    name = asked.get("method") or (registry.view(shown).method if shown else "grad")
+    registry.method(name)  # a misspelt name is worth saying before the model is loaded
+
+    faults = inputs.Faults(terminal)
+    rows = inputs.rows(texts, terminal, faults, text_field, label_field)
+    first = next(rows, None)
+    from rnnx import explaining
+    from rnnx.models import catalog, checkpoint
+
+    loaded = checkpoint.load(asked.get("model", catalog.DEFAULT))
+    found = inputs.with_words(chain([first] if first else [], rows), loaded, faults)
+    explanations = explaining.explain(
+        loaded,
+        (row.text for row in found),
+        name,
+        view=shown,
+        target=asked.get("target"),
+        seed=asked.get("seed", 0),
+        **given,
+    )
+    with outputs.opened(output, terminal, force) as stream:
+        _write(kind, outputs.counted(explanations, terminal), stream, terminal, color, background)
+    faults.close()
+
+
+def _section(config: str | None) -> dict[str, Any]:
+    """The explain section of a config file, without what it leaves open."""
+    if config is None:
+        return {}
+    from rnnx.config import load
+
+    return load(config).explain.model_dump(exclude_none=True)
+
+
+def _write(
+    kind: str, explanations: Iterable[Explanation], stream: TextIO, terminal: Terminal, color: str, background: str
+) -> None:
+    from rnnx.render import formats
+
+    if kind == "text":
+        from rnnx.render import palette, picture
+
+        console = terminal.console(color, file=stream)
+        theme = palette.theme(background, terminal.environ)
+        for i, explanation in enumerate(explanations):
+            if i:
+                console.print()
+            picture.show(console, explanation, theme)
+    elif kind == "plain":
+        from rnnx.render import plain
+
+        for i, explanation in enumerate(explanations):
+            stream.write(("\n" if i else "") + "\n".join(plain.lines(explanation)) + "\n")
+            stream.flush()
+    else:
+        records = formats.rows(explanations) if kind == "csv" else (e.to_dict() for e in explanations)
+        formats.WRITERS[kind](records, stream)

@@ -1,0 +1,69 @@
+"""Flags that several commands share, with completion from the light tables."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rnnx import registry
+from rnnx.errors import UsageError, did_you_mean
+
+
+def _debug(context: typer.Context, value: bool) -> None:
+    context.obj.debug = context.obj.debug or value
+
+
+def _models() -> list[str]:
+    from rnnx.models import catalog
+
+    return catalog.names()
+
+
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[TEXT | FILE | -]...", help="Texts, files of texts (.txt .csv .tsv .jsonl, also .gz), or - for standard input."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", envvar="RNNX_MODEL", help="A shipped model or the folder of a training run.", autocompletion=_models),
+]
+Method = Annotated[
+    str | None, typer.Option("--method", help="How to explain; see rnnx methods.", autocompletion=lambda: list(registry.methods()))
+]
+View = Annotated[
+    str | None, typer.Option("--view", help="Show a method's inner quantities: chain.", autocompletion=lambda: list(registry.VIEWS))
+]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; repeat for several.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+Format = Annotated[
+    str,
+    typer.Option("--format", "-f", help="auto, text, plain, jsonl, json or csv. auto: text on a terminal, plain in a pipe."),
+]
+Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write there; its suffix chooses the format.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+TextField = Annotated[str, typer.Option("--text-field", help="The field or column of the text.")]
+LabelField = Annotated[str, typer.Option("--label-field", help="The field or column of the label.")]
+Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
+Background = Annotated[
+    str, typer.Option("--background", envvar="RNNX_BACKGROUND", help="The terminal's: dark, light or auto (from COLORFGBG).")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """``--set`` values as a mapping. Raises UsageError for one without a name or an equals sign."""
+    found = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {item!r} is not NAME=VALUE", "for example --set norm=l1")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The value, or UsageError with the nearest allowed ones."""
+    if value not in allowed:
+        raise UsageError(f"{option} {value!r} is not one of {', '.join(allowed)}", did_you_mean(value, list(allowed)))
+    return value

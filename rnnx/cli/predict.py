@@ -1,0 +1,93 @@
+"""``rnnx predict``: label texts; where the file has labels of its own, say how many agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import tee
+from typing import TYPE_CHECKING, Any, TextIO
+
+import typer
+
+from rnnx.cli import inputs, options, outputs
+from rnnx.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rnnx.data.readers import Row
+    from rnnx.types import Prediction
+
+Result = tuple["Row", "Prediction"]
+
+
+def predict(
+    context: typer.Context,
+    texts: options.Texts = None,
+    model: options.Model = None,
+    format_: options.Format = "auto",
+    output: options.Output = None,
+    force: options.Force = False,
+    text_field: options.TextField = "text",
+    label_field: options.LabelField = "label",
+    color: options.Color = "auto",
+    debug: options.Debug = False,
+) -> None:
+    """Label each text, with the probability. If the file has labels, the accuracy is printed on stderr.
+
+    \b
+    Examples:
+      rnnx predict "not bad at all" "meh"
+      rnnx predict reviews.csv --format csv --output labelled.csv
+      rnnx predict sample_data/everyday.jsonl --model sentiment-lstm
+    """
+    terminal: Terminal = context.obj
+    kind = outputs.pick(format_, output, terminal, color)
+    faults = inputs.Faults(terminal)
+    found = inputs.rows(texts, terminal, faults, text_field, label_field)
+    from rnnx import explaining
+    from rnnx.models import catalog, checkpoint
+
+    loaded = checkpoint.load(model or catalog.DEFAULT)
+    kept, asked = tee(inputs.with_words(found, loaded, faults))
+    predictions = explaining.predict(loaded, (row.text for row in asked))
+    score = _Score()
+    results = score.watch(zip(kept, predictions, strict=True))
+    with outputs.opened(output, terminal, force) as stream:
+        _write(kind, outputs.counted(results, terminal), stream, terminal, color)
+    faults.close()
+    if score.labelled:
+        share = score.right / score.labelled
+        terminal.say(f"{score.right} of {score.labelled} agree with the field {label_field!r}: accuracy {share:.1%}")
+
+
+class _Score:
+    """Counts the predictions that agree with the rows' own labels."""
+
+    def __init__(self) -> None:
+        self.labelled = self.right = 0
+
+    def watch(self, results: Iterable[Result]) -> Iterator[Result]:
+        for row, prediction in results:
+            self.labelled += row.label is not None
+            self.right += row.label == prediction.label
+            yield row, prediction
+
+
+def _write(kind: str, results: Iterable[Result], stream: TextIO, terminal: Terminal, color: str) -> None:
+    from rnnx.render import formats, predictions
+
+    if kind == "text":
+        console = terminal.console(color, file=stream)
+        for row, prediction in results:
+            console.print(predictions.line(row.text, prediction, console.width), soft_wrap=True)
+    elif kind == "plain":
+        for row, prediction in results:
+            stream.write(predictions.plain(row.text, prediction) + "\n")
+            stream.flush()
+    else:
+        formats.WRITERS[kind]((_record(*result, flat=kind == "csv") for result in results), stream)
+
+
+def _record(row: Row, prediction: Prediction, *, flat: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {"text": row.text, "label": prediction.label, "probability": prediction.probability}
+    if row.label is not None:
+        record["given"] = row.label
+    return record if flat else {**record, "probabilities": prediction.probabilities}

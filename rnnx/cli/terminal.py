@@ -1,0 +1,91 @@
+"""The terminal as an object: streams, environment and width, all replaceable, so that a test is a call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass
+class Terminal:
+    """Where a command reads and writes. Results go to ``stdout``, everything else to ``stderr``."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    width: int | None = None
+    debug: bool = False
+
+    @classmethod
+    def standard(cls) -> Terminal:
+        """This process's own."""
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                # Any text can be printed; bytes that are not UTF-8 are kept apart on input, see data.readers.
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdin else "replace")
+        terminal = cls(sys.stdin, sys.stdout, sys.stderr)
+        terminal.debug = bool(terminal.environ.get("RNNX_DEBUG"))
+        return terminal
+
+    def columns(self) -> int:
+        """The width to lay out for: as set, else the terminal's, else 80."""
+        return self.width or shutil.get_terminal_size((80, 24)).columns
+
+    def coloured(self, choice: str, stream: TextIO) -> bool:
+        """Whether to use styles on a stream: --color, then FORCE_COLOR, then whether it is a terminal.
+
+        NO_COLOR takes the colours away but keeps bold and underline; rich sees to that.
+        """
+        if choice != "auto":
+            return choice == "always"
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return stream.isatty() and self.environ.get("TERM") != "dumb"
+
+    def console(self, choice: str = "auto", *, file: TextIO | None = None) -> Console:
+        """A rich console on a stream, by default stdout."""
+        from rich.console import Console
+
+        stream = file or self.stdout
+        coloured = self.coloured(choice, stream)
+        return Console(
+            file=stream,
+            width=self.columns(),
+            force_terminal=coloured,
+            color_system=self._colours() if coloured else None,
+            no_color=bool(self.environ.get("NO_COLOR")) and choice != "always",
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    def _colours(self) -> Literal["standard", "256", "truecolor"]:
+        """How many colours the terminal says it has; one that says nothing is taken for a modern one."""
+        term = self.environ.get("TERM", "")
+        if self.environ.get("COLORTERM", "") in ("truecolor", "24bit") or not term:
+            return "truecolor"
+        return "256" if "256" in term else "standard"
+
+    def say(self, line: str) -> None:
+        """A line on stderr."""
+        print(line, file=self.stderr, flush=True)
+
+    def warn(self, line: str) -> None:
+        """A warning on stderr."""
+        self.say(f"warning: {line}")
+
+    def error(self, message: str, hint: str = "") -> None:
+        """The ``error:`` line and, where there is one, the ``hint:`` line."""
+        for line in message.split("\n"):
+            self.say(f"error: {line}")
+        if hint:
+            self.say(f"hint: {hint}")

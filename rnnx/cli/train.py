@@ -1,0 +1,91 @@
+"""``rnnx train``: a config to a model's folder, with a live display."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnnx.cli import inputs, options
+from rnnx.cli.terminal import Terminal
+from rnnx.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rnnx.training.loop import Epoch, Step
+
+    Show = Callable[[Step], None]
+
+
+def train(
+    context: typer.Context,
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/quickstart.yaml.")],
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where the model goes.")] = None,
+    set_: options.Sets = None,
+    seed: options.Seed = None,
+    force: options.Force = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only a line an epoch.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a classifier and write its folder: weights, vocabulary, merged config, metrics.
+
+    \b
+    Examples:
+      rnnx train configs/quickstart.yaml
+      rnnx train configs/quickstart.yaml --set training.epochs=3 --output runs/short
+    """
+    terminal: Terminal = context.obj
+    from rnnx.config import load
+
+    overrides = options.pairs(set_)
+    given = {"output": output, "seed": None if seed is None else str(seed)}
+    settings = load(config, {**overrides, **{name: value for name, value in given.items() if value is not None}})
+    terminal.say("loading torch and the data \u2026")
+    try:
+        from rnnx.training import run
+    except ModuleNotFoundError as missing:
+        if missing.name != "torch":
+            raise
+        raise ConfigError("training needs torch, which is not installed", 'pip install "torch>=2.4,<2.14"') from None
+
+    folder = run.prepare(settings, force)
+    faults = inputs.Faults(terminal)
+    with _display(terminal, quiet) as show:
+        _follow(run.train(settings, folder, faults), terminal, show)
+    faults.close()
+    terminal.say(f"wrote {folder}")
+    terminal.say(f'try: rnnx explain --model {folder} "not bad at all"')
+
+
+def _follow(events: Iterable[Step | Epoch], terminal: Terminal, show: Show) -> None:
+    from rnnx.training.loop import Step
+
+    for event in events:
+        if isinstance(event, Step):
+            show(event)
+        else:
+            scores = ", ".join(f"{name} {accuracy:.1%}" for name, (accuracy, _) in event.dev.items())
+            mark = "  (best so far)" if event.best else ""
+            terminal.say(f"epoch {event.number}: loss {event.loss:.3f}; dev accuracy: {scores}{mark}")
+
+
+@contextmanager
+def _display(terminal: Terminal, quiet: bool) -> Iterator[Show]:
+    """A bar with loss, accuracy and time left where stderr is a terminal, else nothing."""
+    if quiet or not terminal.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[score]}"), TimeRemainingColumn()
+    with Progress(*columns, console=terminal.console(file=terminal.stderr), transient=True) as progress:
+        task = progress.add_task("", score="")
+
+        def show(step: Step) -> None:
+            score = f"loss {step.loss:.3f}  accuracy {step.accuracy:.1%}"
+            progress.update(task, description=f"epoch {step.epoch}", completed=step.done, total=step.total, score=score)
+
+        yield show

@@ -1,0 +1,179 @@
+"""YAML config files: validated as a whole, every fault with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rnnx.errors import ConfigError, did_you_mean
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of a config: unknown keys are faults, and a loaded config never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Section):
+    """A file of labelled texts, and how many times an epoch passes over it (0.5: a random half)."""
+
+    path: str
+    passes: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Data(Section):
+    """Where the texts are. Relative paths start at ``folder``, and that at the current directory."""
+
+    folder: str = "."
+    train: Annotated[list[Source], Field(min_length=1)]
+    dev: list[Source] = []
+    dev_share: Share = 0.1  # of the training texts, where no dev file is given
+    text: str = "text"
+    label: str = "label"
+    labels: list[str] | None = None  # by default those that occur, in alphabetical order
+
+
+class Text(Section):
+    """How texts become ids. ``vectors``: a GloVe text file, package:NAME, or a model, for the first embeddings."""
+
+    tokenizer: Literal["words"] = "words"
+    lowercase: bool = True
+    vocabulary: Positive = 20_000
+    min_count: Positive = 2
+    vectors: str | None = None
+    vector_scale: Annotated[float, Field(gt=0)] = 1.0
+    fill: bool = False  # fill the vocabulary up with the vectors' most frequent words
+
+
+class Model(Section):
+    """The network. ``embedding`` is ignored where vectors give the size."""
+
+    kind: Literal["lstm"] = "lstm"
+    pooling: Literal["last", "attention"] = "last"
+    embedding: Positive = 50
+    hidden: Positive = 128
+    embedding_dropout: Share = 0.2
+    dropout: Share = 0.4
+
+
+class Training(Section):
+    """How it is trained: Adam with a warm-up and a cosine decay, on averaged weights."""
+
+    epochs: Positive = 5
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    batch_tokens: Positive = 6_000
+    batch_texts: Positive = 256
+    max_tokens: Positive = 300  # longer texts are cropped while training
+    word_dropout: Share = 0.1  # share of the words that are replaced by <unk>
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.999  # decay of the moving average of the weights
+    patience: Positive = 3  # epochs without progress on the dev texts
+    threads: Positive = 1
+
+
+class Explain(Section):
+    """Defaults of ``rnnx explain --config``."""
+
+    model: str | None = None
+    method: str | None = None
+    target: str | None = None
+    view: str | None = None
+    seed: int | None = None
+    settings: dict[str, Any] = {}
+
+
+class Config(Section):
+    """A whole file."""
+
+    output: str | None = None
+    seed: int = 0
+    half: bool = False  # store the weights in half precision
+    data: Data | None = None
+    text: Text = Text()
+    model: Model = Model()
+    training: Training = Training()
+    explain: Explain = Explain()
+
+
+def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
+    """Read and check a config; ``overrides`` are ``--set`` values by dotted name ("training.epochs").
+
+    Raises ConfigError with a line for every fault.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "name a YAML file, such as configs/quickstart.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain")
+    for name, value in (overrides or {}).items():
+        _override(data, name.split("."), yaml.safe_load(value))
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        faults = [_fault(path, root, dict(fault)) for fault in error.errors()]
+        raise ConfigError("\n".join(faults)) from None
+
+
+def _override(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = data.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {'.'.join(keys)}: {key} has no settings inside")
+        data = inner
+    data[keys[-1]] = value
+
+
+def _fault(path: str, root: Any, fault: dict[str, Any]) -> str:
+    """One line: file, line, field, what is wrong."""
+    location = fault["loc"]
+    name = ".".join(map(str, location))
+    line = _line(root, location)
+    where = f"{path}:{line}" if line else path
+    if fault["type"] == "extra_forbidden":
+        near = did_you_mean(str(location[-1]), _fields(location[:-1]))
+        return f"{where}: {name}: no such setting; {near}"
+    if fault["type"] == "missing":
+        return f"{where}: {name}: is missing"
+    return f"{where}: {name}: {_lower(fault['msg'])}, not {fault['input']!r}"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _line(node: Any, location: Sequence[Any]) -> int | None:
+    """The line of the deepest part of this location that the file has."""
+    line = None
+    for key in location:
+        pairs = enumerate(node.value) if isinstance(node, yaml.SequenceNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(key)), None)
+        else:
+            found = next(((item, item) for i, item in pairs if i == key), None)
+        if found is None:
+            return line
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
+
+
+def _fields(location: Sequence[Any]) -> list[str]:
+    """The settings that there are at a location."""
+    section: Any = Config
+    for key in location:
+        if isinstance(key, str):
+            annotation = section.model_fields[key].annotation
+            inner = [annotation, *getattr(annotation, "__args__", ())]
+            section = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
+    return sorted(section.model_fields)

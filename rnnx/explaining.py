@@ -1,0 +1,175 @@
+"""Orchestration: texts to predictions and explanations, in order, computed in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from rnnx import registry, settings
+from rnnx.errors import UnknownName, Unsupported
+from rnnx.models import catalog
+from rnnx.models.protocols import Array, Batch, Classifier
+from rnnx.models.scores import probabilities
+from rnnx.registry import Method, View
+from rnnx.types import Attribution, Evidence, Explanation, Prediction, Token, Trace
+
+WINDOW = 512  # texts looked at together, to be sorted by length
+BUDGET = 16_384  # tokens computed together, padding included: about 50 MB
+
+Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text
+
+
+def predict(model: Classifier, texts: Iterable[str]) -> Iterator[Prediction]:
+    """One prediction a text, in order. Raises DataError at a text without words."""
+    for _, _, found in _computed(model, texts, lambda _, logits: [_prediction(model, row) for row in logits]):
+        yield found
+
+
+def explain(
+    model: Classifier,
+    texts: Iterable[str],
+    method: str = "grad",
+    *,
+    view: str | None = None,
+    target: str | None = None,
+    seed: int = 0,
+    **given: Any,
+) -> Iterator[Explanation]:
+    """One explanation a text, in order, computed as they are asked for.
+
+    ``method`` is a name of ``rnnx methods``; further keywords are its settings. ``target`` is the label to
+    explain, for each text the predicted one if None. ``view`` shows the method's inner quantities instead of
+    its scores.
+
+    Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
+    (the model lacks what the method needs); DataError when it reaches a text without words.
+    """
+    row = registry.method(method)
+    shown: Method | View = row if view is None else _view_of(view, row)
+    plan = _Plan(
+        method=row,
+        view=view,
+        settings=settings.resolve(shown.name, shown.function, given),
+        target=None if target is None else _label(model, target),
+        seed=seed,
+    )
+    _check(model, shown)
+    compute = partial(_explained, model, registry.load(shown.function), plan)
+    return (_explanation(model, plan, *found) for found in _computed(model, texts, compute))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was asked for, checked."""
+
+    method: Method
+    view: str | None
+    settings: dict[str, Any]
+    target: int | None
+    seed: int
+
+
+def _view_of(name: str, method: Method) -> View:
+    row = registry.view(name)
+    if row.method != method.name:
+        hint = f"leave out --method, or use --method {row.method}"
+        raise Unsupported(f"the view {name} is a view of {row.method}, not of {method.name}", hint)
+    return row
+
+
+def _label(model: Classifier, target: str) -> int:
+    if target not in model.labels:
+        raise UnknownName("label", target, model.labels)
+    return model.labels.index(target)
+
+
+def _check(model: Classifier, row: Method | View) -> None:
+    """Raise Unsupported, with what would work, if the model lacks what the method needs."""
+    missing = row.needs - model.provides
+    if not missing:
+        return
+    works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
+    hint = f"methods for this model: {', '.join(works)}"
+    if "attention" in missing:
+        hint += f"; models with attention: {', '.join(catalog.with_attention())}"
+    raise Unsupported(f"{row.name} needs {' and '.join(sorted(missing))}, which {model.name} does not have", hint)
+
+
+def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:
+    """For each text of a batch: its prediction, target, evidence and diagnostics."""
+    predicted = probabilities(logits).argmax(1)
+    target = predicted if plan.target is None else np.full_like(predicted, plan.target)
+    found = function(model, batch, target, **plan.settings)
+    results = []
+    for i, (n, ids) in enumerate(zip(batch.lengths, batch.ids, strict=True)):
+        unknown = np.flatnonzero(ids[:n] == model.unknown).tolist()
+        evidence = _evidence(found, i, n, plan)
+        results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, {"unknown_tokens": unknown}))
+    return results
+
+
+def _evidence(found: Any, i: int, n: int, plan: _Plan) -> Evidence:
+    """The first n numbers of row i of what a method or view computed."""
+    if isinstance(found, dict):
+        return Trace(str(plan.view), {name: _numbers(values[i, :n]) for name, values in found.items()})
+    return Attribution(_numbers(found[i, :n]), plan.method.is_signed(plan.settings))
+
+
+def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token, ...], found: Any) -> Explanation:
+    prediction, target, evidence, diagnostics = found
+    return Explanation(
+        text=text,
+        tokens=tokens,
+        prediction=prediction,
+        target=target,
+        method=plan.method.name,
+        settings=plan.settings,
+        seed=plan.seed,
+        evidence=evidence,
+        diagnostics=diagnostics,
+        model=model.name,
+    )
+
+
+def _computed(
+    model: Classifier, texts: Iterable[str], compute: Compute
+) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
+    """(text, tokens, what ``compute`` makes of it) for each text, in order."""
+    stream = iter(texts)
+    size = 1  # grows, so that the first answers of a long stream come at once
+    while window := list(islice(stream, size)):
+        tokens = [model.tokenize(text) for text in window]
+        results: list[Any] = [None] * len(window)
+        for rows in _buckets([len(t) for t in tokens]):
+            batch = model.collate([tokens[i] for i in rows])
+            for i, result in zip(rows, compute(batch, model.forward(batch)), strict=True):
+                results[i] = result
+        yield from zip(window, tokens, results, strict=True)
+        size = min(2 * size, WINDOW)
+
+
+def _buckets(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Rows of like length, each bucket within the budget of tokens (or a single row)."""
+    bucket: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if bucket and lengths[i] * (len(bucket) + 1) > BUDGET:
+            yield bucket
+            bucket = []
+        bucket.append(i)
+    yield bucket
+
+
+def _prediction(model: Classifier, logits: Array) -> Prediction:
+    p = _numbers(probabilities(logits[None])[0])
+    best = int(np.argmax(p))
+    return Prediction(model.labels[best], p[best], dict(zip(model.labels, p, strict=True)), _numbers(logits))
+
+
+def _numbers(values: Array) -> tuple[float, ...]:
+    """Python floats with the digits that single precision has."""
+    return tuple(float(str(value)) for value in values.astype(np.float32))

@@ -1,0 +1,76 @@
+"""Where models are, and what their ``model.json`` says. Standard library only: listings and hints read this.
+
+A model is a folder: ``model.json`` (what the network is), ``model.safetensors`` (its weights),
+``vocabulary.txt`` (a word a line; the line is its id), and for people ``config.yaml``, ``metrics.json`` and
+perhaps a model card ``README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rnnx.errors import ModelError, did_you_mean
+
+FORMAT = 1
+DEFAULT = "sentiment-attention"
+SHIPPED = Path(__file__).parent.parent / "pretrained"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the weights are weights of. ``labels`` are the classes in the order of the probabilities."""
+
+    kind: str
+    pooling: str
+    labels: tuple[str, ...]
+    tokenizer: str = "words"
+    lowercase: bool = True
+    format: int = FORMAT
+
+    @property
+    def provides_attention(self) -> bool:
+        """Whether the network weighs its tokens."""
+        return self.pooling == "attention"
+
+
+def names() -> list[str]:
+    """The models that ship with rnnx."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/model.json"))
+
+
+def with_attention() -> list[str]:
+    """Those of them that have attention."""
+    return [name for name in names() if read_spec(SHIPPED / name).provides_attention]
+
+
+def folder(name: str) -> Path:
+    """The folder of a shipped model or of a run. Raises ModelError where there is none."""
+    if name in names():
+        return SHIPPED / name
+    path = Path(name)
+    if (path / "model.json").is_file():
+        return path
+    if path.is_dir():
+        raise ModelError(f"{name} holds no model: model.json is missing", "name the folder that rnnx train wrote")
+    hint = did_you_mean(name, names())
+    raise ModelError(f"no model {name!r}", f"{hint}; or name the folder of a training run")
+
+
+def read_spec(path: Path) -> Spec:
+    """The ``model.json`` of a folder. Raises ModelError if it is not one of ours."""
+    file = path / "model.json"
+    try:
+        data = json.loads(file.read_text("utf-8"))
+        spec = Spec(**{**data, "labels": tuple(data["labels"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{file} cannot be read: {error}", "train the model again, or copy its folder whole") from None
+    if spec.format != FORMAT:
+        raise ModelError(f"{file} has format {spec.format}, this rnnx reads {FORMAT}", "train the model again")
+    return spec
+
+
+def write_spec(path: Path, spec: Spec) -> None:
+    """Write the ``model.json`` of a folder."""
+    (path / "model.json").write_text(json.dumps(asdict(spec), indent=2, ensure_ascii=False) + "\n", "utf-8")

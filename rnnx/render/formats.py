@@ -1,0 +1,80 @@
+"""Results to a stream, one function a format; results are written as they come."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import Any, TextIO
+
+from rnnx.types import Attribution, Explanation, Trace
+
+# JSON may hold these raw, but a terminal would obey them.
+_CONTROLS = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]")
+
+
+def to_json(data: Any) -> str:
+    """One line of JSON, readable in any script, that cannot steer a terminal."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def write_jsonl(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
+    """A JSON object a line."""
+    for record in records:
+        stream.write(to_json(record) + "\n")
+        stream.flush()
+
+
+def write_json(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
+    """One JSON array."""
+    opening = "[\n"
+    for record in records:
+        stream.write(opening + to_json(record))
+        opening = ",\n"
+    stream.write("\n]\n" if opening == ",\n" else "[]\n")
+
+
+def write_csv(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
+    """A table; the first record gives the columns."""
+    writer: csv.DictWriter[str] | None = None
+    for record in records:
+        if writer is None:
+            writer = csv.DictWriter(stream, list(record), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(record)
+        stream.flush()
+
+
+WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
+    "jsonl": write_jsonl,
+    "json": write_json,
+    "csv": write_csv,
+}
+
+
+def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
+    """Explanations as the rows of a table, a row a token; ``row`` counts the texts from 0."""
+    for index, e in zip(count(), explanations, strict=False):
+        for i, token in enumerate(e.tokens):
+            yield {
+                "row": index,
+                "position": i,
+                "token": token.text,
+                "start": token.start,
+                "end": token.end,
+                **_values(e.evidence, i),
+                "target": e.target,
+                "label": e.prediction.label,
+                "probability": e.prediction.probability,
+                "method": e.method,
+                "model": e.model,
+            }
+
+
+def _values(evidence: Attribution | Trace, i: int) -> dict[str, float]:
+    if isinstance(evidence, Trace):
+        return {name: values[i] for name, values in evidence.columns.items()}
+    return {"score": evidence.scores[i]}

@@ -1,0 +1,101 @@
+"""Scores to styles: blue for, vermillion against, purple where there is no sign.
+
+The hues are those of Okabe & Ito (2008), which colour-blind people tell apart; bold (for) and underline
+(against) repeat what they say. A score's box grows from the terminal's background to the full colour. Where
+the background is not known, all colours keep one luminance in the middle between black and white, so that
+text in them and boxes of them are readable on both, and a stronger score has more colour instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
+from rich.style import Style
+
+from rnnx.render.summary import MARKED
+
+RGB = tuple[int, int, int]
+
+FOR, AGAINST, UNSIGNED = (0, 114, 178), (213, 94, 0), (146, 80, 160)
+BACKGROUNDS: dict[str, RGB] = {"dark": (24, 24, 24), "light": (255, 255, 255)}
+MIDDLE = 0.18  # the luminance that has the same contrast, 4.6, to black and to white
+FAINT = 0.08  # share of the largest score from which a token is coloured
+_STEPS = 20
+
+
+def theme(choice: str, environ: Mapping[str, str]) -> str:
+    """ "dark", "light" or "unknown": as asked for, else as the terminal says in COLORFGBG."""
+    if choice != "auto":
+        return choice
+    background = environ.get("COLORFGBG", "").rpartition(";")[2]
+    if not background.isdigit():
+        return "unknown"
+    return "light" if int(background) in (7, *range(9, 16)) else "dark"
+
+
+def style(share: float, *, signed: bool, background: str = "unknown") -> Style:
+    """The look of a token whose score is ``share`` (-1 to 1) of the largest absolute score of its text."""
+    strength = min(abs(share), 1.0)
+    if strength < FAINT:
+        return Style()
+    hue = (FOR if share > 0 else AGAINST) if signed else UNSIGNED
+    against = signed and share < 0
+    marked = strength >= MARKED
+    return _style(hue, round(strength * _STEPS) / _STEPS, background, marked and not against, marked and against)
+
+
+@cache
+def _style(hue: RGB, strength: float, background: str, bold: bool, underline: bool) -> Style:
+    if background in BACKGROUNDS:
+        box = mix(BACKGROUNDS[background], hue, strength)
+        return Style(color=_color(ink(box)), bgcolor=_color(box), bold=bold, underline=underline)
+    if strength < MARKED:
+        return Style(color=_color(level(hue, 1.0)), bold=bold, underline=underline)
+    return Style(color=_color((255, 255, 255)), bgcolor=_color(level(hue, strength)), bold=bold, underline=underline)
+
+
+def mix(start: RGB, end: RGB, share: float) -> RGB:
+    """The colour ``share`` of the way from start to end."""
+    r, g, b = (round(s + (e - s) * share) for s, e in zip(start, end, strict=True))
+    return r, g, b
+
+
+def level(hue: RGB, strength: float) -> RGB:
+    """The hue at the middle luminance, mixed with grey of that luminance: 0 is grey, 1 the full colour."""
+    scale = MIDDLE / luminance(hue)
+    r, g, b = (_byte(strength * min(scale * _linear(v), 1) + (1 - strength) * MIDDLE) for v in hue)
+    return r, g, b
+
+
+def ink(box: RGB) -> RGB:
+    """Black or white, whichever is easier to read on this colour."""
+    return (255, 255, 255) if luminance(box) < MIDDLE else (0, 0, 0)
+
+
+def contrast(one: RGB, other: RGB) -> float:
+    """Contrast ratio as defined by WCAG 2, from 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: RGB) -> float:
+    """Relative luminance as defined by WCAG 2."""
+    r, g, b = (_linear(v) for v in colour)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def _linear(byte: int) -> float:
+    v = byte / 255
+    return v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
+
+
+def _byte(linear: float) -> int:
+    v = 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
+    return round(255 * v)
+
+
+def _color(rgb: RGB) -> Color:
+    return Color.from_triplet(ColorTriplet(*rgb))

@@ -1,0 +1,56 @@
+"""An explanation as plain text: no colours, no width, one fact a line; for pipes, logs and screen readers.
+
+Tokens that matter are marked in the text itself as in word diffs: {+for+}, [-against-], and without a sign
+{*important*}; doubled marks are the strongest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rnnx.render.summary import MARKED, largest, method_line, notes, strongest
+from rnnx.render.text import number, visible
+from rnnx.types import Attribution, Explanation, Trace
+
+DOUBLED = 0.65  # share of the largest score
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    """The explanation, line by line."""
+    prediction, evidence = explanation.prediction, explanation.evidence
+    yield f"{visible(prediction.label)} {prediction.probability:.1%} ({visible(explanation.model)})"
+    if isinstance(evidence, Trace):
+        yield from _table(explanation, evidence)
+    else:
+        yield marked(explanation, evidence)
+        for name, entries in strongest(explanation, evidence):
+            yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
+    yield f"method: {method_line(explanation)}"
+    for note in notes(explanation):
+        yield f"note: {note}"
+
+
+def marked(explanation: Explanation, evidence: Attribution) -> str:
+    """The text with its important tokens marked."""
+    top = largest(evidence.scores)
+    body, at = "", 0
+    for token, score in zip(explanation.tokens, evidence.scores, strict=True):
+        body += visible(explanation.text[at : token.start]) + _mark(visible(token.text), score / top, evidence.signed)
+        at = token.end
+    return body + visible(explanation.text[at:])
+
+
+def _mark(token: str, share: float, signed: bool) -> str:
+    if abs(share) < MARKED:
+        return token
+    times = 2 if abs(share) >= DOUBLED else 1
+    if not signed:
+        return "{" + "*" * times + token + "*" * times + "}"
+    return f"[{'-' * times}{token}{'-' * times}]" if share < 0 else f"{{{'+' * times}{token}{'+' * times}}}"
+
+
+def _table(explanation: Explanation, trace: Trace) -> Iterator[str]:
+    """Tab-separated columns."""
+    yield "\t".join(["token", *trace.columns])
+    for i, token in enumerate(explanation.tokens):
+        yield "\t".join([visible(token.text), *(number(values[i]) for values in trace.columns.values())])

@@ -1,0 +1,66 @@
+"""What every rendering of an explanation says in words: the strongest tokens, the method, the notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rnnx.render.text import number, signed, visible
+from rnnx.types import Attribution, Explanation, Trace
+
+TOP = 6
+MARKED = 0.3  # share of the largest score from which a token is marked also without colour
+FADED = 0.1  # below this share of the gradient at the output, a state counts as out of reach
+
+
+def largest(scores: tuple[float, ...]) -> float:
+    """The largest absolute score, which the colours are relative to; 1 if all are 0."""
+    return max(map(abs, scores), default=0.0) or 1.0
+
+
+def strongest(explanation: Explanation, evidence: Attribution) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """("for", [(token, score), …]) and ("against", …); ("most", …) for scores without a sign."""
+    scores = evidence.scores
+    ranked = sorted(range(len(scores)), key=lambda i: (-abs(scores[i]), i))
+    form: Callable[[float], str] = signed if evidence.signed else number
+
+    def chosen(indexes: list[int]) -> list[tuple[str, str]]:
+        return [(visible(explanation.tokens[i].text), form(scores[i])) for i in indexes[:TOP]]
+
+    if evidence.signed:
+        yield "for", chosen([i for i in ranked if scores[i] > 0])
+        yield "against", chosen([i for i in ranked if scores[i] < 0])
+    else:
+        yield "most", chosen([i for i in ranked if scores[i] > 0])
+
+
+def method_line(explanation: Explanation) -> str:
+    """The method with its settings."""
+    settings = [f"{name}={value}" for name, value in explanation.settings.items()]
+    evidence = explanation.evidence
+    shown = [f"view {evidence.view}"] if isinstance(evidence, Trace) else []
+    return " \u00b7 ".join([explanation.method, *shown, *settings])
+
+
+def notes(explanation: Explanation) -> Iterator[str]:
+    """What a reader should know before believing the picture."""
+    if explanation.target != explanation.prediction.label:
+        yield f"explained is {visible(explanation.target)}, which the model did not predict"
+    unknown = explanation.diagnostics.get("unknown_tokens", [])
+    if unknown:
+        words = dict.fromkeys(visible(explanation.tokens[i].text) for i in unknown)
+        listed = ", ".join(list(words)[:8]) + (", \u2026" if len(words) > 8 else "")
+        yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
+    if isinstance(explanation.evidence, Trace):
+        yield from _reach(explanation, explanation.evidence)
+
+
+def _reach(explanation: Explanation, trace: Trace) -> Iterator[str]:
+    """How far back the gradient goes, for a trace that has its size at the output and at each step."""
+    output, arrived = trace.columns.get("dy/dh_T"), trace.columns.get("dy/dh_t")
+    if output and arrived and output[0] > 0:
+        shares = [value / output[0] for value in arrived]
+        first = visible(explanation.tokens[0].text)
+        yield f"of dy/dh_T, {shares[0]:.1%} arrives at the first token ({first})"
+        faded = [i for i, share in enumerate(shares) if share < FADED]
+        if faded:
+            yield f"less than {FADED:.0%} arrives at {len(faded)} of {len(shares)} tokens"

@@ -1,0 +1,130 @@
+"""A method's settings are the keyword-only parameters of its function; this reads and checks them.
+
+The signature is read from the source, not by importing it, so that listing a method's settings costs no
+numpy. A setting is typed as ``int``, ``float``, ``bool``, ``str``, a ``Literal`` or one of the names below,
+with ``| None`` where it may be absent.
+"""
+
+from __future__ import annotations
+
+import ast
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from rnnx.errors import ConfigError, UnknownName, did_you_mean
+
+# Settings that several methods share.
+Of = Literal["logit", "prob", "loss"]
+Norm = Literal["l2", "l1", "squared", "sum", "max"]
+
+_SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One keyword-only parameter: its kind ("int", …, "choice"), choices, default, and whether None is allowed."""
+
+    name: str
+    kind: str
+    default: Any
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+        return "one of " + ", ".join(self.choices) if self.choices else words[self.kind]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the source says of a function: its docstring and its settings."""
+
+    doc: str
+    settings: Mapping[str, Setting]
+
+
+def signature(function: str) -> Signature:
+    """Read "module:name" from its source, without importing the module."""
+    module, _, name = function.partition(":")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"no module {module}")
+    tree = ast.parse(Path(spec.origin).read_text("utf-8"))
+    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    settings = {arg.arg: _setting(arg, default) for arg, default in pairs}
+    return Signature(ast.get_docstring(node) or "", settings)
+
+
+def resolve(owner: str, function: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of ``owner``: the given values, checked and converted, over the defaults.
+
+    Values may be text (``--set steps=64``) or already typed (YAML, a library call). Raises UnknownName for
+    a name that is not a setting and ConfigError for a value that does not fit.
+    """
+    known = signature(function).settings
+    for name in given:
+        if name not in known:
+            raise UnknownName(f"setting of {owner}", name, known) if known else _no_settings(owner, name)
+    return {name: _convert(owner, s, given[name]) if name in given else s.default for name, s in known.items()}
+
+
+def _no_settings(owner: str, name: str) -> ConfigError:
+    return ConfigError(f"{owner} has no setting {name!r}", f"{owner} takes no settings at all")
+
+
+def _setting(arg: ast.arg, default: ast.expr | None) -> Setting:
+    if arg.annotation is None or default is None:
+        raise TypeError(f"setting {arg.arg} needs a type and a default")
+    kind, choices, optional = _type(arg.annotation)
+    return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional)
+
+
+def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool]:
+    """(kind, choices, may be None) of an annotation."""
+    if isinstance(node, ast.BinOp):  # T | None
+        kind, choices, _ = _type(node.left)
+        return kind, choices, True
+    if isinstance(node, ast.Subscript):  # Literal["a", "b"]
+        return "choice", tuple(ast.literal_eval(ast.Tuple(_elements(node.slice), ast.Load()))), False
+    name = ast.unparse(node)
+    if name in _SCALARS:
+        return name, (), False
+    return "choice", typing.get_args(globals()[name]), False
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+def _convert(owner: str, setting: Setting, value: Any) -> Any:
+    try:
+        return _parse(setting, value)
+    except ValueError:
+        hint = did_you_mean(str(value), list(setting.choices))
+        message = f"{owner}: {setting.name} must be {setting.expected}, not {value!r}"
+        raise ConfigError(message, hint) from None
+
+
+def _parse(setting: Setting, value: Any) -> Any:
+    """The typed value, or ValueError."""
+    if setting.optional and (value is None or value == "none"):
+        return None
+    if setting.choices:
+        if value not in setting.choices:
+            raise ValueError
+        return value
+    if setting.kind == "bool":
+        value = _WORDS.get(value.lower(), value) if isinstance(value, str) else value
+    elif isinstance(value, str) or (setting.kind == "float" and type(value) is int):
+        value = _SCALARS[setting.kind](value)
+    if type(value) is not _SCALARS[setting.kind]:
+        raise ValueError
+    return value

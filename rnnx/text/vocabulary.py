@@ -1,0 +1,56 @@
+"""Words to ids. Id 0 is padding, id 1 stands for every unknown word."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rnnx.types import Token
+
+PAD, UNKNOWN = 0, 1
+SPECIAL = ("<pad>", "<unk>")
+_REPEATED = re.compile(r"(.)\1{2,}")  # the o of sooo
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """``words[id]`` is the word; the first two are ``SPECIAL``."""
+
+    words: tuple[str, ...]
+    lowercase: bool = True
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Word -> id."""
+        return {word: i for i, word in enumerate(self.words)}
+
+    def id(self, token: str) -> int:
+        """The id of a token; an elongated word (sooo) counts as its shorter form where only that is known."""
+        word = normal(token, self.lowercase)
+        found = self.index.get(word)
+        if found is None and _REPEATED.search(word):
+            found = self.index.get(_REPEATED.sub(r"\1\1", word)) or self.index.get(_REPEATED.sub(r"\1", word))
+        return UNKNOWN if found is None else found
+
+    def ids(self, tokens: Sequence[Token]) -> list[int]:
+        """One id a token."""
+        return [self.id(token.text) for token in tokens]
+
+
+def normal(token: str, lowercase: bool) -> str:
+    """The form in which a token is looked up: one kind of apostrophe and, if asked for, lower case."""
+    word = token.replace("\u2019", "'")
+    return word.lower() if lowercase else word
+
+
+def build(texts: Iterable[Sequence[Token]], size: int, min_count: int, lowercase: bool) -> Vocabulary:
+    """The ``size`` most frequent words that occur at least ``min_count`` times, ties in alphabetical order."""
+    counts = Counter(normal(token.text, lowercase) for tokens in texts for token in tokens)
+    ranked = sorted((-n, word) for word, n in counts.items() if n >= min_count and word not in SPECIAL)
+    return Vocabulary((*SPECIAL, *(word for _, word in ranked[:size])), lowercase)
