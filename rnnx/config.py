@@ -116,7 +116,9 @@ def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain")
+        raise ConfigError(
+            f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain"
+        )
     for name, value in (overrides or {}).items():
         _override(data, name.split("."), yaml.safe_load(value))
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import RnnxError
@@ -34,7 +35,8 @@ def _run(argv: Sequence[str], terminal: Terminal) -> int:
     from rnnx.cli.app import app
 
     try:
-        code = app(list(argv), prog_name="rnnx", obj=terminal, standalone_mode=False)
+        with redirect_stdout(terminal.stdout), redirect_stderr(terminal.stderr):  # help is Typer's to print
+            code = app(list(argv), prog_name="rnnx", obj=terminal, standalone_mode=False)
     except SystemExit as leaving:  # completion, and a reader that has closed the pipe
         code = leaving.code
     return code if isinstance(code, int) else OK

@@ -45,14 +45,21 @@ def _version(context: typer.Context, value: bool) -> None:
             except PackageNotFoundError:
                 return f"{package} not installed"
 
-        parts = [f"rnnx {__version__}", f"Python {platform.python_version()}", installed("numpy"), installed("torch")]
+        parts = [
+            f"rnnx {__version__}",
+            f"Python {platform.python_version()}",
+            installed("numpy"),
+            installed("torch"),
+        ]
         print(", ".join(parts), file=context.obj.stdout)
         raise typer.Exit
 
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Show versions and exit.", callback=_version, is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show versions and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """See EXAMPLES."""
 

@@ -22,12 +22,16 @@ def explain(
     texts: options.Texts = None,
     method: options.Method = None,
     model: options.Model = None,
-    target: Annotated[str | None, typer.Option("--target", help="The label to explain; by default the predicted one.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="The label to explain; by default the predicted one.")
+    ] = None,
     of: Annotated[str | None, typer.Option("--of", help="What is explained: logit, prob or loss.")] = None,
     view: options.View = None,
     set_: options.Sets = None,
     seed: options.Seed = None,
-    config: Annotated[str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")
+    ] = None,
     format_: options.Format = "auto",
     output: options.Output = None,
     force: options.Force = False,
@@ -90,7 +94,12 @@ def _section(config: str | None) -> dict[str, Any]:
 
 
 def _write(
-    kind: str, explanations: Iterable[Explanation], stream: TextIO, terminal: Terminal, color: str, background: str
+    kind: str,
+    explanations: Iterable[Explanation],
+    stream: TextIO,
+    terminal: Terminal,
+    color: str,
+    background: str,
 ) -> None:
     from rnnx.render import formats
 

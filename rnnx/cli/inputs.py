@@ -53,7 +53,10 @@ def rows(arguments: list[str] | None, terminal: Terminal, faults: Faults, text: 
         elif _is_folder(path):
             raise DataError(f"{argument} is a folder", f"name its files: {argument.rstrip('/')}/*.txt")
         elif readers.is_readable(path) and " " not in argument:
-            raise DataError(f"{argument}: no such file", "check the name; a text that looks like a file name goes through -")
+            raise DataError(
+                f"{argument}: no such file",
+                "check the name; a text that looks like a file name goes through -",
+            )
         else:
             yield _literal(argument)
 

@@ -18,7 +18,10 @@ def methods(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(help="A method or a view, for its page.", autocompletion=lambda: [*registry.methods(), *registry.VIEWS]),
+        typer.Argument(
+            help="A method or a view, for its page.",
+            autocompletion=lambda: [*registry.methods(), *registry.VIEWS],
+        ),
     ] = None,
     debug: options.Debug = False,
 ) -> None:
@@ -52,7 +55,9 @@ def _table(width: int) -> Iterator[str]:
 
 
 def _entry(name: str, traits: str, summary: str, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(f"{summary} ({traits})", width, initial_indent=f"  {name:<14} ", subsequent_indent=" " * 17)
+    yield from textwrap.wrap(
+        f"{summary} ({traits})", width, initial_indent=f"  {name:<14} ", subsequent_indent=" " * 17
+    )
 
 
 def _traits(row: Method) -> str:

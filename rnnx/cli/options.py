@@ -22,31 +22,54 @@ def _models() -> list[str]:
 
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[TEXT | FILE | -]...", help="Texts, files of texts (.txt .csv .tsv .jsonl, also .gz), or - for standard input."),
+    typer.Argument(
+        metavar="[TEXT | FILE | -]...",
+        help="Texts, files of texts (.txt .csv .tsv .jsonl, also .gz), or - for standard input.",
+    ),
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", envvar="RNNX_MODEL", help="A shipped model or the folder of a training run.", autocompletion=_models),
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="RNNX_MODEL",
+        help="A shipped model or the folder of a training run.",
+        autocompletion=_models,
+    ),
 ]
 Method = Annotated[
-    str | None, typer.Option("--method", help="How to explain; see rnnx methods.", autocompletion=lambda: list(registry.methods()))
+    str | None,
+    typer.Option("--method", help="How to explain; see rnnx methods.", autocompletion=lambda: list(registry.methods())),
 ]
 View = Annotated[
-    str | None, typer.Option("--view", help="Show a method's inner quantities: chain.", autocompletion=lambda: list(registry.VIEWS))
+    str | None,
+    typer.Option(
+        "--view", help="Show a method's inner quantities: chain.", autocompletion=lambda: list(registry.VIEWS)
+    ),
 ]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; repeat for several.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 Format = Annotated[
     str,
-    typer.Option("--format", "-f", help="auto, text, plain, jsonl, json or csv. auto: text on a terminal, plain in a pipe."),
+    typer.Option(
+        "--format",
+        "-f",
+        help="auto, text, plain, jsonl, json or csv. auto: text on a terminal, plain in a pipe.",
+    ),
 ]
-Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write there; its suffix chooses the format.")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write there; its suffix chooses the format."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 TextField = Annotated[str, typer.Option("--text-field", help="The field or column of the text.")]
 LabelField = Annotated[str, typer.Option("--label-field", help="The field or column of the label.")]
 Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
 Background = Annotated[
-    str, typer.Option("--background", envvar="RNNX_BACKGROUND", help="The terminal's: dark, light or auto (from COLORFGBG).")
+    str,
+    typer.Option(
+        "--background", envvar="RNNX_BACKGROUND", help="The terminal's: dark, light or auto (from COLORFGBG)."
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 

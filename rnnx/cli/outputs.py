@@ -49,7 +49,8 @@ def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[Text
 
 def counted(items: Iterable[T], terminal: Terminal) -> Iterator[T]:
     """The items, with a live count on stderr once it takes longer than a second; only where that is a terminal
-    and the results go elsewhere."""
+    and the results go elsewhere.
+    """
     if not terminal.stderr.isatty() or terminal.stdout.isatty():
         yield from items
         return

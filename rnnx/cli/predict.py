@@ -87,7 +87,11 @@ def _write(kind: str, results: Iterable[Result], stream: TextIO, terminal: Termi
 
 
 def _record(row: Row, prediction: Prediction, *, flat: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {"text": row.text, "label": prediction.label, "probability": prediction.probability}
+    record: dict[str, Any] = {
+        "text": row.text,
+        "label": prediction.label,
+        "probability": prediction.probability,
+    }
     if row.label is not None:
         record["given"] = row.label
     return record if flat else {**record, "probabilities": prediction.probabilities}

@@ -26,7 +26,7 @@ class Terminal:
 
     @classmethod
     def standard(cls) -> Terminal:
-        """This process's own."""
+        """The terminal of the process."""
         for stream in (sys.stdin, sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # Any text can be printed; bytes that are not UTF-8 are kept apart on input, see data.readers.

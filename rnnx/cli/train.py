@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/quickstart.yaml.")],
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where the model goes.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where the model goes.")
+    ] = None,
     set_: options.Sets = None,
     seed: options.Seed = None,
     force: options.Force = False,
@@ -80,7 +82,12 @@ def _display(terminal: Terminal, quiet: bool) -> Iterator[Show]:
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[score]}"), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[score]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=terminal.console(file=terminal.stderr), transient=True) as progress:
         task = progress.add_task("", score="")
 

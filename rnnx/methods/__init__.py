@@ -1,0 +1,1 @@
+"""Attribution methods and views: pure functions on arrays, listed in ``rnnx.registry``."""

@@ -1,0 +1,1 @@
+"""What can be explained: protocols, the numpy engine, checkpoints."""

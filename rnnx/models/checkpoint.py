@@ -42,7 +42,9 @@ def read(path: Path) -> tuple[Spec, Weights, Vocabulary]:
         stored = load_file(path / "model.safetensors")
         words = (path / "vocabulary.txt").read_text("utf-8").split("\n")[:-1]
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
-        raise ModelError(f"the model in {path} cannot be read: {error}", "train it again, or copy its folder whole") from None
+        raise ModelError(
+            f"the model in {path} cannot be read: {error}", "train it again, or copy its folder whole"
+        ) from None
     weights = {name: w.astype(np.float32, copy=False) for name, w in stored.items()}
     if len(words) != len(weights["embedding.weight"]):
         raise ModelError(f"{path}: {len(words)} words but {len(weights['embedding.weight'])} embeddings")

@@ -76,7 +76,7 @@ class Differentiable(Classifier, Protocol):
         """Logits (B, C) from embeddings."""
 
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
-        """d score / d x, (B, T, E), 0 on padding; ``of`` chooses the score, see ``scores.cotangent``."""
+        """D score / d x, (B, T, E), 0 on padding; ``of`` chooses the score, see ``scores.cotangent``."""
 
 
 @dataclass(frozen=True)

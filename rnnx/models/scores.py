@@ -20,7 +20,7 @@ def probabilities(logits: Array) -> Array:
 
 
 def cotangent(logits: Array, target: Integers, of: str) -> Array:
-    """d score / d logits, (B, C), for the score that ``of`` names.
+    """D score / d logits, (B, C), for the score that ``of`` names.
 
     logit: the target's logit (its negation for class 0 of a sigmoid). prob: the target's probability.
     loss: the log of that probability, that is the cross-entropy loss with its sign turned, so that positive

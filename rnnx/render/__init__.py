@@ -1,0 +1,1 @@
+"""Results to the terminal, to plain text, and to files."""

@@ -27,7 +27,7 @@ _STEPS = 20
 
 
 def theme(choice: str, environ: Mapping[str, str]) -> str:
-    """ "dark", "light" or "unknown": as asked for, else as the terminal says in COLORFGBG."""
+    """As asked for, else as the terminal says in COLORFGBG: "dark", "light" or "unknown" at the end."""
     if choice != "auto":
         return choice
     background = environ.get("COLORFGBG", "").rpartition(";")[2]

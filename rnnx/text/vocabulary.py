@@ -27,8 +27,8 @@ class Vocabulary:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Word -> id."""
-        return {word: i for i, word in enumerate(self.words)}
+        """Word -> id, without the special ones: a text that says <pad> is not padding."""
+        return {word: i for i, word in enumerate(self.words) if i > UNKNOWN}
 
     def id(self, token: str) -> int:
         """The id of a token; an elongated word (sooo) counts as its shorter form where only that is known."""

@@ -1,0 +1,1 @@
+"""Training in torch: the only part that needs it."""

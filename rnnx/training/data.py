@@ -39,9 +39,7 @@ def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def bucketed(
-    examples: Sequence[Example], order: Integers, tokens: int, texts: int
-) -> Iterator[list[Example]]:
+def bucketed(examples: Sequence[Example], order: Integers, tokens: int, texts: int) -> Iterator[list[Example]]:
     """Cut the examples, in this order, into batches of at most so many tokens (padding included) and texts."""
     batch: list[Example] = []
     longest = 0

@@ -17,7 +17,7 @@ from rnnx.text.vocabulary import UNKNOWN
 from rnnx.training.data import Part, bucketed, epoch, tensors
 from rnnx.training.network import RecurrentNetwork
 
-WARM_UP = 200  # steps
+WARM_UP = 200  # steps, or a tenth of all where that is fewer
 FLOOR = 0.02  # the last learning rate, as a share of the first
 AVERAGE_EVERY = 4  # steps
 
@@ -122,7 +122,7 @@ def _classes(logits: Tensor) -> Tensor:
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float, step: int, total: int) -> None:
     """Linear warm-up, then a cosine down to the floor."""
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
-    scale = min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * cosine)
+    scale = min(1.0, (step + 1) / min(WARM_UP, 1 + total // 10)) * (FLOOR + (1 - FLOOR) * cosine)
     for group in optimizer.param_groups:
         group["lr"] = rate * scale
 

@@ -94,7 +94,10 @@ def _read(source: Source, config: Config, fault: Fault) -> list[Labelled]:
         else:
             found.append((tokens, row.label))
     if not found:
-        raise DataError(f"{path}: no labelled text in it", f"rows need the fields {config.data.text} and {config.data.label}")
+        raise DataError(
+            f"{path}: no labelled text in it",
+            f"rows need the fields {config.data.text} and {config.data.label}",
+        )
     return found
 
 
@@ -127,9 +130,7 @@ def _labels(data: Data, files: Sequence[list[Labelled]]) -> tuple[str, ...]:
     return labels
 
 
-def _vocabulary(
-    config: Config, texts: dict[str, list[Labelled]], vectors: pretrained.Vectors | None
-) -> Vocabulary:
+def _vocabulary(config: Config, texts: dict[str, list[Labelled]], vectors: pretrained.Vectors | None) -> Vocabulary:
     """The training texts' words, then the vectors' if asked for."""
     text = config.text
     every = (tokens for rows in texts.values() for tokens, _ in rows)
@@ -155,7 +156,11 @@ def _record(config: Config, folder: Path, history: list[Epoch], parts: list[Part
         "dev": {name: {"accuracy": round(a, 4), "loss": round(loss, 4)} for name, (a, loss) in best.dev.items()},
         "best_epoch": best.number,
         "epochs": [
-            {"epoch": e.number, "loss": round(e.loss, 4), **{name: round(a, 4) for name, (a, _) in e.dev.items()}}
+            {
+                "epoch": e.number,
+                "loss": round(e.loss, 4),
+                **{name: round(a, 4) for name, (a, _) in e.dev.items()},
+            }
             for e in history
         ],
         "train_texts": {part.name: len(part.examples) for part in parts},

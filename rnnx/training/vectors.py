@@ -57,7 +57,9 @@ def filled(vocabulary: Vocabulary, vectors: Vectors, size: int) -> Vocabulary:
     """The vocabulary with the vectors' most frequent words (letters only) added, up to ``size`` words."""
     new = (word for word in vectors.words if word.isalpha() and word not in vocabulary.index)
     room = max(0, size + len(SPECIAL) - len(vocabulary))
-    return Vocabulary((*vocabulary.words, *(word for word, _ in zip(new, range(room), strict=False))), vocabulary.lowercase)
+    return Vocabulary(
+        (*vocabulary.words, *(word for word, _ in zip(new, range(room), strict=False))), vocabulary.lowercase
+    )
 
 
 def _text_file(path: Path) -> Vectors:

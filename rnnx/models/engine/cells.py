@@ -49,7 +49,7 @@ class LSTM:
         return np.concatenate([i / 2, f / 2, o / 2, g])
 
     def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
-        """c' = f c + i g, h' = o tanh(c')."""
+        """C' = f c + i g, h' = o tanh(c')."""
         size = state.shape[2]
         activations = saved[:, : 4 * size]
         np.tanh(px + ph, out=activations)

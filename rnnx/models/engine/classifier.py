@@ -65,7 +65,7 @@ class RecurrentClassifier:
         return self.network.forward(x, batch.lengths).logits
 
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
-        """d score of the target / d x, (B, T, E)."""
+        """D score of the target / d x, (B, T, E)."""
         done = self.network.forward(x, batch.lengths)
         return self.network.backward(done, cotangent(done.logits, target, of))[0]
 

@@ -59,11 +59,10 @@ class Network:
         return Pass(logits, state, tuple(inputs), tuple(runs), pooled, order)
 
     def backward(self, done: Pass, cotangent: Array) -> tuple[Array, list[Array]]:
-        """d score / d x, (B, T, E), from d score / d logits (B, C); with it each layer's adjoints, sorted."""
+        """D score / d x, (B, T, E), from d score / d logits (B, C); with it each layer's adjoints, sorted."""
         d = self.pooling.backward(cotangent[done.order] @ self.w_out.T, done.runs[-1].h, done.pooled)
         adjoints: list[Array] = []
         for layer, run in zip(reversed(self.layers), reversed(done.runs), strict=True):
             d, adjoint = layers.backward(layer, run, d)
             adjoints.insert(0, adjoint)
         return done.restore(d), adjoints
-

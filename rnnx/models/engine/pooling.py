@@ -33,7 +33,7 @@ class Pooling(Protocol):
         """Pool these states together with what ``memory`` keeps of earlier ones."""
 
     def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
-        """d score / d vector (B, H) to d score / d h (T, B, H)."""
+        """D score / d vector (B, H) to d score / d h (T, B, H)."""
 
 
 class Last:

@@ -1,0 +1,268 @@
+"""The command line as its users meet it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnx import cli, registry
+from rnnx.types import Explanation
+from tests.conftest import Run
+
+REVIEWS = "a masterpiece\nboring, and far too long\n"
+
+
+class TestExplain:
+    @pytest.mark.parametrize("method", registry.methods())
+    def test_every_method_prints_a_picture_and_a_line(self, run: Run, method: str) -> None:
+        for screen in (True, False):
+            result = run("explain", "--method", method, "I expected to hate it but loved it", screen=screen)
+            assert (result.code, result.err) == (0, "")
+            assert method in result.out
+            assert ("\x1b[" in result.out) is screen
+
+    def test_the_method_is_grad_unless_asked(self, run: Run) -> None:
+        assert "method: grad · norm=l2 · of=logit" in run("explain", "fine").out
+
+    def test_settings_and_of(self, run: Run) -> None:
+        out = run("explain", "--set", "norm=l1", "--of", "prob", "fine").out
+        assert "method: grad · norm=l1 · of=prob" in out
+
+    def test_another_model_and_target(self, run: Run) -> None:
+        out = run("explain", "-m", "sentiment-lstm", "--target", "negative", "a masterpiece").out
+        assert "positive" in out
+        assert "(sentiment-lstm)" in out
+        assert "explained is negative" in out
+
+    def test_chain(self, run: Run) -> None:
+        out = run("explain", "--view", "chain", "a dull film").out
+        assert out.splitlines()[1].split("\t") == ["token", *registry.view("chain").columns]
+        assert len([line for line in out.splitlines() if line.count("\t") == 5]) == 4
+
+    @pytest.mark.parametrize("argv", [["-"], []])
+    def test_standard_input_is_a_text_a_line(self, run: Run, argv: list[str]) -> None:
+        result = run("explain", "-f", "jsonl", *argv, stdin=REVIEWS)
+        found = [Explanation.from_dict(json.loads(line)) for line in result.out.splitlines()]
+        assert [e.text for e in found] == REVIEWS.splitlines()
+        assert [e.prediction.label for e in found] == ["positive", "negative"]
+
+    def test_json_and_csv(self, run: Run) -> None:
+        assert len(json.loads(run("explain", "-f", "json", "-", stdin=REVIEWS).out)) == 2
+        rows = list(csv.DictReader(io.StringIO(run("explain", "-f", "csv", "-", stdin=REVIEWS).out)))
+        assert [row["token"] for row in rows] == ["a", "masterpiece", "boring", ",", "and", "far", "too", "long"]
+
+    def test_a_file_and_the_output_by_suffix(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.csv", tmp_path / "out.jsonl"
+        source.write_text("id,text\n1,a masterpiece\n2,boring\n")
+        result = run("explain", str(source), "-o", str(target))
+        assert (result.out, result.code) == ("", 0)
+        assert f"wrote {target}" in result.err
+        assert len(target.read_text().splitlines()) == 2
+
+    def test_an_existing_output_is_not_touched(self, run: Run, tmp_path: Path) -> None:
+        target = tmp_path / "out.csv"
+        target.write_text("precious")
+        result = run("explain", "fine", "-o", str(target))
+        assert (result.code, target.read_text()) == (2, "precious")
+        assert "--force" in result.err
+        assert run("explain", "fine", "-o", str(target), "--force").code == 0
+        assert "precious" not in target.read_text()
+
+    def test_a_mistake_leaves_no_output_behind(self, run: Run, tmp_path: Path) -> None:
+        target = tmp_path / "out.csv"
+        assert run("explain", "fine", "--method", "gard", "-o", str(target)).code == 2
+        assert run("explain", "fine", "--target", "neutral", "-o", str(target)).code == 2
+        assert not target.exists()
+
+    def test_bad_rows_are_left_out_and_said(self, run: Run, tmp_path: Path) -> None:
+        source = tmp_path / "in.jsonl"
+        source.write_text('{"text": "fine"}\nnonsense\n{"text": "<br />"}\n{"text": "bad"}\n' + "{}\n" * 9)
+        result = run("explain", "-f", "jsonl", str(source))
+        assert result.code == 0
+        assert len(result.out.splitlines()) == 2
+        assert f"warning: {source}:2: not JSON" in result.err
+        assert f"warning: {source}:3: no words in the text; left out" in result.err
+        assert "11 rows left out in all" in result.err
+
+    def test_config_gives_defaults_and_flags_win(self, run: Run, tmp_path: Path) -> None:
+        config = tmp_path / "c.yaml"
+        config.write_text("explain: {method: grad, model: sentiment-lstm, target: negative, settings: {norm: max}}")
+        out = run("explain", "-c", str(config), "fine").out
+        assert "norm=max" in out
+        assert "(sentiment-lstm)" in out
+        out = run("explain", "-c", str(config), "--set", "norm=l1", "-m", "sentiment-attention", "fine").out
+        assert "norm=l1" in out
+        assert "(sentiment-attention)" in out
+
+    def test_the_model_may_come_from_the_environment(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RNNX_MODEL", "sentiment-lstm")
+        assert "(sentiment-lstm)" in run("explain", "fine").out
+        assert "(sentiment-attention)" in run("explain", "-m", "sentiment-attention", "fine").out
+
+    def test_a_run_folder_is_a_model(self, run: Run, folder: Path) -> None:
+        assert str(folder) in run("explain", "-m", str(folder), "good film").out
+
+
+class TestPredict:
+    def test_plain(self, run: Run) -> None:
+        lines = run("predict", "a masterpiece", "boring").out.splitlines()
+        assert [line.split("\t")[0] for line in lines] == ["positive", "negative"]
+        assert [line.split("\t")[2] for line in lines] == ["a masterpiece", "boring"]
+
+    def test_on_a_screen(self, run: Run) -> None:
+        out = run("predict", "a masterpiece " * 30, screen=True, width=60).out
+        assert "\x1b[1mpositive" in out
+        assert "…" in out
+
+    def test_formats(self, run: Run) -> None:
+        records = json.loads(run("predict", "-f", "json", "-", stdin=REVIEWS).out)
+        assert [r["label"] for r in records] == ["positive", "negative"]
+        assert sum(records[0]["probabilities"].values()) == pytest.approx(1)
+        rows = list(csv.DictReader(io.StringIO(run("predict", "-f", "csv", "-", stdin=REVIEWS).out)))
+        assert [r["text"] for r in rows] == REVIEWS.splitlines()
+
+    def test_labels_in_the_file_give_the_accuracy(self, run: Run, tmp_path: Path) -> None:
+        source = tmp_path / "in.csv"
+        source.write_text("text,verdict\na masterpiece,positive\nboring,positive\nsuperb,\n")
+        result = run("predict", str(source), "--label-field", "verdict", "-f", "csv")
+        assert "2 of 3" not in result.err
+        assert "accuracy" in result.err
+        assert list(csv.DictReader(io.StringIO(result.out)))[1]["given"] == "positive"
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("argv", "error", "hint"),
+        [
+            (["explain", "x", "--method", "gard"], "unknown method 'gard'", "did you mean grad"),
+            (["explain", "x", "--set", "norm=l3"], "norm must be one of l2", "l1"),
+            (["explain", "x", "--set", "nrm=l2"], "unknown setting of grad 'nrm'", "norm"),
+            (["explain", "x", "--set", "norm"], "is not NAME=VALUE", "--set norm=l1"),
+            (["explain", "x", "--of", "odds"], "of must be one of logit", "logit, prob, loss"),
+            (["explain", "x", "--target", "neg"], "unknown label 'neg'", "negative"),
+            (["explain", "x", "-m", "sentiment-lsmt"], "no model 'sentiment-lsmt'", "did you mean sentiment-lstm"),
+            (["explain", "x", "-m", "."], ". holds no model", "rnnx train"),
+            (["explain", "x", "--method", "attention", "-m", "sentiment-lstm"], "attention needs attention", "grad"),
+            (["explain", "x", "--view", "chian"], "unknown view 'chian'", "chain"),
+            (["explain", "x", "--view", "chain", "--method", "attention"], "is a view of grad", "--method grad"),
+            (["explain", "x", "-f", "yaml"], "--format 'yaml' is not one of", ""),
+            (["explain", "x", "--color", "red"], "--color 'red' is not one of", ""),
+            (["explain", "x", "-c", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
+            (["explain", "reviews.cvs.txt"], "reviews.cvs.txt: no such file", "check the name"),
+            (["explain", "tests"], "tests is a folder", "name its files"),
+            (["explain", " "], "no words", "at least one word"),
+            (["explain", "\udcff"], "not UTF-8", "encoding"),
+            (["explain"], "no text to read", "standard input"),
+            (["explain", "x", "--nonsense"], "no such option: --nonsense", "rnnx explain --help"),
+            (["explain", "x", "--seed", "many"], "'many' is not a valid", "rnnx explain --help"),
+            (["expalin", "x"], "no such command 'expalin'. Did you mean 'explain'", "rnnx --help"),
+            (["predict", "x", "-o", "/none/x.csv"], "No such file or directory", "write to"),
+            (["methods", "gard"], "unknown method 'gard'", "grad"),
+            (["train"], "missing argument 'CONFIG'", "rnnx train --help"),
+            (["train", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
+        ],
+    )
+    def test_one_error_line_one_hint_and_2(self, run: Run, argv: list[str], error: str, hint: str) -> None:
+        result = run(*argv)
+        assert result.code == 2
+        assert result.out == ""
+        lines = result.err.splitlines()
+        assert lines[0].startswith("error: ")
+        assert error in lines[0]
+        assert len(lines) <= 2
+        if hint:
+            assert lines[1].startswith("hint: ")
+            assert hint in lines[1]
+
+    def test_debug_shows_the_traceback(self, run: Run) -> None:
+        for argv in (["--debug", "x"], ["x", "--debug"]):
+            result = run("explain", "--method", "gard", *argv)
+            assert "Traceback" in result.err
+            assert result.err.splitlines()[-2].startswith("error: unknown method")
+
+    def test_a_bug_asks_for_a_report(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli, "_run", lambda argv, terminal: 1 / 0)
+        result = run("explain", "x")
+        assert result.code == 1
+        assert result.err.splitlines()[0] == "error: ZeroDivisionError: division by zero"
+        assert "report" in result.err
+
+    def test_an_interruption_is_130(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(argv: object, terminal: object) -> int:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cli, "_run", interrupted)
+        assert run("explain", "x").code == 130
+
+    def test_a_damaged_model_is_an_error(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        for name, content in (("model.json", b"{"), ("model.safetensors", b"junk"), ("vocabulary.txt", b"a\n")):
+            for file in folder.iterdir():
+                (tmp_path / file.name).write_bytes(file.read_bytes())
+            (tmp_path / name).write_bytes(content)
+            result = run("explain", "-m", str(tmp_path), "x")
+            assert (result.code, result.err.startswith("error: ")) == (2, True)
+            assert str(tmp_path) in result.err
+
+
+class TestScreens:
+    def test_help_names_the_exit_codes_and_examples_that_run(self, run: Run) -> None:
+        result = run("--help")
+        assert result.code == 0
+        assert "130 interrupted" in result.out
+        assert "rnnx explain" in result.out
+
+    def test_nothing_gives_the_help(self, run: Run) -> None:
+        result = run()
+        assert "Commands:" in result.out + result.err
+
+    def test_version_names_torch_without_loading_it(self, run: Run) -> None:
+        out = run("--version").out
+        assert out.startswith("rnnx ")
+        assert "torch 2" in out
+
+    @pytest.mark.parametrize("width", [40, 80, 120])
+    def test_methods_fit(self, run: Run, width: int) -> None:
+        for argv in (["methods"], *(["methods", name] for name in (*registry.methods(), *registry.VIEWS))):
+            out = run(*argv, width=width).out
+            assert all(len(line) <= max(width, 60) for line in out.splitlines())
+
+    def test_methods_lists_every_row(self, run: Run) -> None:
+        out = run("methods").out
+        assert all(f"  {name} " in out for name in (*registry.methods(), *registry.VIEWS))
+
+    def test_a_page_shows_settings(self, run: Run) -> None:
+        assert "--set norm=l2    one of l2, l1, squared, sum, max" in run("methods", "grad").out
+
+    @pytest.mark.parametrize(
+        ("environ", "argv", "coloured"),
+        [
+            ({}, [], True), ({"NO_COLOR": "1"}, [], False), ({"TERM": "dumb"}, [], None),
+            ({"NO_COLOR": "1"}, ["--color", "always"], True), ({}, ["--color", "never"], None),
+        ],
+    )  # fmt: skip
+    def test_colour_on_a_screen(
+        self, run: Run, environ: dict[str, str], argv: list[str], coloured: bool | None
+    ) -> None:
+        out = run("explain", "fine", *argv, screen=True, environ=environ).out
+        assert ("38;2;" in out) is bool(coloured)
+        assert ("\x1b[" in out) is (coloured is not None)
+
+    def test_a_pipe_is_forced_into_colour(self, run: Run) -> None:
+        assert "38;2;" in run("explain", "fine", "--color", "always").out
+        assert "38;2;" in run("explain", "fine", "-f", "text", environ={"FORCE_COLOR": "1"}).out
+        assert "\x1b" not in run("explain", "fine").out
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    source = tmp_path / "many.txt"
+    source.write_text("a masterpiece\n" * 5000)
+    command = f"{sys.executable} -m rnnx explain {source} -f jsonl | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["text"] == "a masterpiece"
+    assert done.stderr == ""

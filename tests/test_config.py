@@ -1,0 +1,87 @@
+"""Configs: every fault at once, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnnx.config import load
+from rnnx.errors import ConfigError
+from rnnx.training.run import prepare
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_our_own_configs_are_valid(path: Path) -> None:
+    assert load(str(path)).output == f"runs/{path.stem}"
+
+
+def test_defaults_and_overrides(tmp_path: Path) -> None:
+    path = write(tmp_path, "data: {train: [{path: a.csv}]}\ntraining: {epochs: 3}\n")
+    config = load(path, {"training.epochs": "7", "model.pooling": "attention", "output": "runs/x"})
+    assert config.data is not None
+    assert (config.training.epochs, config.model.pooling, config.output) == (7, "attention", "runs/x")
+    assert (config.model.kind, config.data.text, config.data.train[0].passes) == ("lstm", "text", 1.0)
+
+
+def test_all_faults_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = """\
+seed: many
+data:
+  train:
+    - path: a.csv
+      passes: -1
+  txt: review
+model:
+  poling: last
+  hidden: 0
+"""
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    faults = caught.value.message.split("\n")
+    expected = {1: "seed", 5: "data.train.0.passes", 6: "data.txt", 8: "model.poling", 9: "model.hidden"}
+    assert len(faults) == len(expected)
+    for line, name in expected.items():
+        assert any(fault.startswith(f"{path}:{line}: {name}: ") for fault in faults), (line, name, faults)
+    assert any("did you mean pooling" in fault for fault in faults)
+    assert any("greater than 0, not 0" in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not YAML"),
+        ("", "no settings in it"),
+        ("just words", "no settings in it"),
+        ("data: {}", "data.train: is missing"),
+        ("data: {train: []}", "data.train"),
+        ("model: {kind: gru2}", "model.kind"),
+        ("training: 3", "training"),
+    ],
+)
+def test_what_is_not_a_config(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(write(tmp_path, text))
+
+
+def test_an_override_of_nothing_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, "seed: 1\n")
+    with pytest.raises(ConfigError, match=r"training\.epoch"):
+        load(path, {"training.epoch": "3"})
+    with pytest.raises(ConfigError, match="no settings inside"):
+        load(path, {"seed.more": "3"})
+
+
+@pytest.mark.parametrize("text", ["output: runs/x", "data: {train: [{path: a.csv}]}"])
+def test_training_needs_data_and_a_place(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        prepare(load(write(tmp_path, text)), force=False)

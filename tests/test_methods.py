@@ -1,0 +1,299 @@
+"""Every row of the table against one contract; then each method against an answer known from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnnx
+from rnnx import explaining, registry, settings
+from rnnx.errors import RnnxError, UnknownName, Unsupported
+from rnnx.methods.chain import chain
+from rnnx.methods.gradients import grad, grad_x_input
+from rnnx.models import catalog, checkpoint
+from rnnx.models.engine.classifier import RecurrentClassifier
+from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.types import Attribution, Explanation, Trace
+from tests.conftest import MODELS, TEXTS, random_model
+
+ROWS = registry.methods()
+Case = tuple[str, str | None]  # a method and perhaps a view
+CASES: list[Case] = [(name, None) for name in ROWS] + [(view.method, name) for name, view in registry.VIEWS.items()]
+
+
+def needs(case: Case) -> frozenset[str]:
+    method, view = case
+    return registry.view(view).needs if view else ROWS[method].needs
+
+
+def provided(spec: catalog.Spec) -> set[str]:
+    return {"gradients", "recurrence"} | ({"attention"} if spec.provides_attention else set())
+
+
+SERVED = [(name, case) for name, spec in MODELS.items() for case in CASES if needs(case) <= provided(spec)]
+REFUSED = [(name, case) for name, spec in MODELS.items() for case in CASES if not needs(case) <= provided(spec)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RecurrentClassifier]:
+    folders = {name: random_model(tmp_path_factory.mktemp(name), spec) for name, spec in MODELS.items()}
+    return {name: checkpoint.load(str(folder)) for name, folder in folders.items()}
+
+
+@pytest.mark.parametrize(("name", "case"), REFUSED)
+def test_what_a_model_cannot_serve_is_refused(name: str, case: Case, models: dict[str, RecurrentClassifier]) -> None:
+    with pytest.raises(Unsupported, match="does not have"):
+        rnnx.explain(models[name], TEXTS, case[0], view=case[1])
+
+
+def numbers(explanation: Explanation) -> Array:
+    """The evidence as (columns, tokens)."""
+    evidence = explanation.evidence
+    return np.array([evidence.scores] if isinstance(evidence, Attribution) else list(evidence.columns.values()))
+
+
+def explained(model: RecurrentClassifier, texts: Any, case: Case, **given: Any) -> list[Explanation]:
+    return list(rnnx.explain(model, texts, case[0], view=case[1], **given))
+
+
+@pytest.mark.parametrize(
+    ("name", "case"), SERVED, ids=lambda value: value if isinstance(value, str) else value[1] or value[0]
+)
+class TestContract:
+    @pytest.fixture
+    def model(self, name: str, models: dict[str, RecurrentClassifier]) -> RecurrentClassifier:
+        return models[name]
+
+    def test_one_explanation_a_text_in_order_with_offsets(self, model: RecurrentClassifier, case: Case) -> None:
+        found = explained(model, TEXTS, case)
+        assert [e.text for e in found] == list(TEXTS)
+        for e in found:
+            assert all(e.text[t.start : t.end] == t.text for t in e.tokens)
+            assert numbers(e).shape[1] == len(e.tokens)
+            assert np.isfinite(numbers(e)).all()
+
+    def test_deterministic(self, model: RecurrentClassifier, case: Case) -> None:
+        assert explained(model, TEXTS, case, seed=3) == explained(model, TEXTS, case, seed=3)
+
+    def test_alone_and_in_a_batch_are_the_same(self, model: RecurrentClassifier, case: Case) -> None:
+        for text, together in zip(TEXTS, explained(model, TEXTS, case), strict=True):
+            (alone,) = explained(model, [text], case)
+            np.testing.assert_allclose(numbers(alone), numbers(together), atol=1e-5)
+
+    def test_padding_is_zero(self, model: RecurrentClassifier, case: Case) -> None:
+        method, view = case
+        function = registry.load(registry.view(view).function if view else ROWS[method].function)
+        batch = model.encode(TEXTS)
+        found = function(model, batch, np.zeros(len(TEXTS), int))
+        for array in found.values() if isinstance(found, dict) else [found]:
+            assert array.shape == batch.ids.shape
+            assert not array[~batch.mask].any()
+
+    def test_survives_json(self, model: RecurrentClassifier, case: Case) -> None:
+        for e in explained(model, TEXTS, case):
+            assert Explanation.from_dict(json.loads(json.dumps(e.to_dict()))) == e
+
+    def test_every_target(self, model: RecurrentClassifier, case: Case) -> None:
+        for label in model.labels:
+            assert all(e.target == label for e in explained(model, TEXTS, case, target=label))
+
+    def test_model_comes_back_untouched(self, model: RecurrentClassifier, case: Case) -> None:
+        before = list(fingerprint(model))
+        explained(model, TEXTS, case)
+        assert list(fingerprint(model)) == before
+
+    def test_model_comes_back_untouched_after_an_exception(self, model: RecurrentClassifier, case: Case) -> None:
+        before, state = list(fingerprint(model)), np.random.get_state()[1].tolist()
+        broken = replace(model, network=replace(model.network, w_out=Breaking(model.network.w_out)))
+        with pytest.raises(RuntimeError, match="broken on purpose"):
+            explained(broken, TEXTS, case)
+        assert list(fingerprint(model)) == before
+        assert np.random.get_state()[1].tolist() == state
+
+    def test_unsigned_scores_are_not_negative(self, model: RecurrentClassifier, case: Case) -> None:
+        for e in explained(model, TEXTS, case):
+            if isinstance(e.evidence, Trace) or not e.evidence.signed:
+                assert (numbers(e) >= 0).all()
+
+
+class Breaking(np.ndarray):
+    """An array that raises in the second product, that is inside the method."""
+
+    def __new__(cls, array: Array) -> Breaking:
+        made: Breaking = np.asarray(array).view(cls)
+        made.used = 0
+        return made
+
+    def __array_finalize__(self, origin: Any) -> None:
+        self.used = getattr(origin, "used", 0)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        self.used += 1
+        if self.used > 1:
+            raise RuntimeError("broken on purpose")
+        plain = [np.asarray(i) if isinstance(i, Breaking) else i for i in inputs]
+        return getattr(ufunc, method)(*plain, **options)
+
+
+def fingerprint(model: RecurrentClassifier) -> Iterator[bytes]:
+    network = model.network
+    for layer in network.layers:
+        yield from (array.tobytes() for array in (layer.w, layer.u, layer.w_bias, layer.u_bias))
+    yield from (array.tobytes() for array in (network.embedding, network.w_out, network.b_out))
+    yield repr((model.labels, model.vocabulary, vars(network.pooling))).encode()
+
+
+@pytest.mark.parametrize("row", [*ROWS.values(), *registry.VIEWS.values()], ids=lambda row: row.name)
+def test_the_docstring_names_the_paper(row: registry.Method | registry.View) -> None:
+    doc = settings.signature(row.function).doc
+    assert re.search(r"[A-Z]\w+(?: (?:et al\.|& [A-Z]\w+))? (?:19|20)\d\d", doc), doc
+    assert doc.splitlines()[0].endswith(".")
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_the_family_is_known(row: registry.Method) -> None:
+    assert row.family in registry.FAMILIES
+
+
+# --- answers known by algebra -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Linear:
+    """score = sum over t of w . x_t, target 1; its negation for target 0."""
+
+    w: Array
+    name = "linear"
+    labels = ("negative", "positive")
+    provides = frozenset({"gradients"})
+
+    def embed(self, batch: Batch) -> Array:
+        return np.where(batch.mask[:, :, None], np.stack([batch.ids, -2 * batch.ids], -1), 0).astype(float)
+
+    def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        sign = np.where(target == 1, 1, -1)[:, None, None]
+        return np.where(batch.mask[:, :, None], sign * self.w, 0.0)
+
+
+BATCH = Batch(np.array([[3, 1, 2], [4, 0, 0]]), np.array([3, 1]))
+
+
+@pytest.mark.parametrize(
+    ("norm", "expected"), [("l2", 5.0), ("l1", 7.0), ("squared", 25.0), ("max", 4.0), ("sum", -1.0)]
+)
+def test_norms_of_a_linear_model(norm: Any, expected: float) -> None:
+    linear: Any = Linear(np.array([3.0, -4.0]))
+    scores = grad(linear, BATCH, np.array([1, 1]), norm=norm)
+    np.testing.assert_allclose(scores, [[expected] * 3, [expected, 0, 0]])
+
+
+def test_gradient_times_input_of_a_linear_model_adds_up() -> None:
+    linear: Any = Linear(np.array([3.0, -4.0]))
+    scores = grad_x_input(linear, BATCH, np.array([1, 0]))
+    np.testing.assert_allclose(scores, [[33, 11, 22], [-44, 0, 0]])  # w . (i, -2i) = 11 i
+
+
+def test_negative_target_turns_the_sign_of_two_classes(tmp_path: Path) -> None:
+    model = checkpoint.load("sentiment-lstm")
+    (up,) = rnnx.explain(model, ["a good film"], "grad-x-input", target="positive")
+    (down,) = rnnx.explain(model, ["a good film"], "grad-x-input", target="negative")
+    np.testing.assert_allclose(numbers(up), -numbers(down), atol=1e-6)
+
+
+def test_what_is_explained_scales_the_gradient() -> None:
+    """dp/dx = p (1 - p) dz/dx and d log p/dx = (1 - p) dz/dx, for the target's logit z."""
+    model = checkpoint.load("sentiment-lstm")
+    found = {of: next(rnnx.explain(model, ["not a bad film"], "grad", of=of)) for of in ("logit", "prob", "loss")}
+    p = found["logit"].prediction.probability
+    np.testing.assert_allclose(numbers(found["prob"]), p * (1 - p) * numbers(found["logit"]), rtol=1e-4)
+    np.testing.assert_allclose(numbers(found["loss"]), (1 - p) * numbers(found["logit"]), rtol=1e-4)
+
+
+def test_chain_shows_the_gradient_of_grad(model: RecurrentClassifier) -> None:
+    batch = model.encode(TEXTS)
+    target = np.zeros(len(TEXTS), int)
+    columns = chain(model, batch, target)
+    np.testing.assert_allclose(columns["dy/dx_t"], grad(model, batch, target), atol=1e-6)
+    assert list(columns) == list(registry.view("chain").columns)
+
+
+def test_chain_of_the_last_state_starts_whole(tmp_path: Path) -> None:
+    """At the last token nothing has been lost, and only h leads on to the output."""
+    model = checkpoint.load("sentiment-lstm")
+    (e,) = rnnx.explain(model, ["a good film"], view="chain")
+    assert isinstance(e.evidence, Trace)
+    columns = e.evidence.columns
+    assert columns["dy/dh_t"][-1] == pytest.approx(columns["dy/dh_T"][-1])
+    assert columns["dy/dc_t"][-1] == 0
+    assert columns["dy/dx_t"][-1] <= columns["dy/dh_t"][-1] * columns["dh_t/dx_t"][-1]
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def test_attention_is_refused_with_what_would_work() -> None:
+    with pytest.raises(Unsupported) as caught:
+        rnnx.explain(checkpoint.load("sentiment-lstm"), ["x"], "attention")
+    assert "grad, grad-x-input" in caught.value.hint
+    assert all(name in caught.value.hint for name in catalog.with_attention())
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"method": "gard"}, UnknownName, "did you mean grad"),
+        ({"method": "grad", "nrm": "l1"}, UnknownName, "norm"),
+        ({"method": "grad", "target": "postive"}, UnknownName, "positive"),
+        ({"method": "grad", "view": "chian"}, UnknownName, "chain"),
+        ({"method": "grad-x-input", "view": "chain"}, Unsupported, "--method grad"),
+        ({"method": "attention", "of": "prob"}, RnnxError, "no settings"),
+    ],
+)
+def test_wrong_names_are_said_at_once(given: dict[str, Any], error: type[RnnxError], words: str) -> None:
+    model = checkpoint.load("sentiment-attention")
+    with pytest.raises(error) as caught:
+        rnnx.explain(model, ["x"], **given)
+    assert words in caught.value.hint
+
+
+# --- many texts ---------------------------------------------------------------------------------------------
+
+
+def test_many_texts_keep_their_order(model: RecurrentClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "BUDGET", 20)
+    monkeypatch.setattr(explaining, "WINDOW", 8)
+    texts = ["good " * (1 + i * 7 % 11) for i in range(50)]
+    assert [e.text for e in rnnx.explain(model, texts, "grad")] == texts
+    single = [next(rnnx.predict(model, [text])) for text in texts]
+    for one, many in zip(single, rnnx.predict(model, texts), strict=True):
+        assert one.probability == pytest.approx(many.probability, abs=1e-6)
+
+
+def test_texts_are_read_only_as_they_are_asked_for(model: RecurrentClassifier) -> None:
+    read: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for i in range(10_000):
+            read.append(i)
+            yield "a good film"
+
+    stream = rnnx.explain(model, texts(), "grad")
+    assert not read
+    next(stream)
+    assert len(read) == 1
+
+
+def test_no_texts_give_no_explanations(model: RecurrentClassifier) -> None:
+    assert list(rnnx.explain(model, [], "grad")) == []
+
+
+def test_a_text_without_words_is_an_error(model: RecurrentClassifier) -> None:
+    with pytest.raises(RnnxError, match="no words"):
+        list(rnnx.predict(model, ["good", " <br /> "]))

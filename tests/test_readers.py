@@ -1,0 +1,98 @@
+"""Files of texts: every format gives the same rows, and a bad row is told and passed over."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from rnnx.data.readers import Row, read
+from rnnx.errors import DataError
+
+GOOD = [("Good, really.", "positive"), ('a "bad"\none', "negative"), ("电影", "positive")]
+FILES = {
+    "r.jsonl": '{"text": "Good, really.", "label": "positive"}\n\n{"text": "a \\"bad\\"\\none", "label": "negative"}\n'
+    '{"text": "电影", "label": "positive"}\n',
+    "r.csv": 'label,text\npositive,"Good, really."\nnegative,"a ""bad""\none"\npositive,电影\n',
+    "r.tsv": 'text\tlabel\nGood, really.\tpositive\n"a ""bad""\none"\tnegative\n电影\tpositive\n',
+}
+
+
+def gather(path: Path, **fields: str) -> tuple[list[Row], list[str]]:
+    faults: list[str] = []
+    return list(read(path, faults.append, **fields)), faults
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "bom"])
+@pytest.mark.parametrize("zipped", [False, True], ids=["", "gz"])
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_gives_the_same_rows(name: str, zipped: bool, mark: str, tmp_path: Path) -> None:
+    content = (mark + FILES[name]).encode()
+    path = tmp_path / (name + ".gz" if zipped else name)
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    rows, faults = gather(path)
+    assert [(row.text, row.label) for row in rows] == GOOD
+    assert not faults
+    assert all(row.where.startswith(f"{path}:") for row in rows)
+
+
+def test_a_text_file_is_a_text_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "r.txt"
+    path.write_bytes(b"one film\r\n\n  \ntwo, three\n")
+    assert gather(path) == ([Row("one film", None, f"{path}:1"), Row("two, three", None, f"{path}:4")], [])
+
+
+BAD = {
+    "r.jsonl": (
+        b'{"text": "first"}\n{"text": \n[1]\n{"text": ""}\n{"text": 3}\n{"other": "x"}\n'
+        b'{"text": "\xff"}\n{"text": "last"}\n',
+        {2: "not JSON", 3: "not an object", 4: "no text", 5: "no text", 6: "no text", 7: "not UTF-8"},
+    ),
+    "r.csv": (
+        b"text,label\nfirst,a\nonly one column\none,two,three\n ,b\n\xff,c\nlast,d\n",
+        {3: "not 2 columns", 4: "not 2 columns", 5: "no text", 6: "not UTF-8"},
+    ),
+    "r.txt": (b"first\n\xff\xfe\nlast\n", {2: "not UTF-8"}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_rows_are_told_with_their_line_and_left_out(name: str, tmp_path: Path) -> None:
+    content, expected = BAD[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    rows, faults = gather(path)
+    assert [row.text for row in rows] == ["first", "last"]
+    assert len(faults) == len(expected)
+    for fault, (line, words) in zip(faults, expected.items(), strict=True):
+        assert fault.startswith(f"{path}:{line}: ")
+        assert words in fault
+
+
+def test_other_fields_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("review,stars\nfine,4\n")
+    rows, _ = gather(path, text="review", label="stars")
+    assert rows[0][:2] == ("fine", "4")
+
+
+def test_a_missing_field_is_said_at_once_with_the_fields_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("txt,stars\nfine,4\n")
+    with pytest.raises(DataError, match="no field 'text'") as caught:
+        gather(path)
+    assert "did you mean txt" in caught.value.hint
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.txt: No such file"):
+        gather(tmp_path / "none.txt")
+
+
+def test_a_huge_field_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("text\n" + "word " * 100_000 + "\n")
+    rows, faults = gather(path)
+    assert len(rows[0].text) == 500_000
+    assert not faults

@@ -1,0 +1,261 @@
+"""What explanations look like: in colour, without, in a narrow and in a wide terminal, for any text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from itertools import pairwise
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.style import Style
+
+from rnnx.render import formats, palette, picture, plain
+from rnnx.render.text import number, signed, visible
+from rnnx.text.tokenizer import words
+from rnnx.types import Attribution, Explanation, Prediction, Token, Trace
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def explanation(
+    text: str = "not bad at all", scores: tuple[float, ...] = (0.5, -1.0, 0.05, 0.4), *, sign: bool = True
+) -> Explanation:
+    return Explanation(
+        text=text,
+        tokens=words(text),
+        prediction=Prediction("positive", 0.9, {"negative": 0.1, "positive": 0.9}, (2.2,)),
+        target="positive",
+        method="grad-x-input",
+        settings={"of": "logit"},
+        seed=0,
+        evidence=Attribution(scores, sign),
+        diagnostics={"unknown_tokens": []},
+        model="some-model",
+    )
+
+
+def draw(
+    e: Explanation, width: int = 80, *, colour: bool = True, background: str = "dark", no_color: bool = False
+) -> str:
+    stream = io.StringIO()
+    system = "truecolor" if colour else None
+    console = Console(file=stream, width=width, force_terminal=colour, color_system=system, no_color=no_color)  # type: ignore[arg-type]
+    picture.show(console, e, background)
+    return stream.getvalue()
+
+
+def look(drawn: str, token: str) -> str:
+    """The escape codes in front of a token."""
+    found = re.search(rf"\x1b\[([0-9;]*)m{token}\x1b", drawn)
+    return found[1] if found else ""
+
+
+class TestPicture:
+    @pytest.mark.parametrize("width", [20, 40, 80, 120, 200])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "word",
+            "电影很好看 👍🏽👨\u200d👩\u200d👧 really",
+            "long " * 400,
+            "x" * 300,
+            "two\nlines\tand a tab",
+            "e\u0301" * 90,
+        ],
+        ids=["one", "wide", "400", "unbroken", "lines", "combining"],
+    )
+    def test_every_line_fits(self, text: str, width: int) -> None:
+        tokens = words(text)
+        e = explanation(text, tuple((-1) ** i * (i % 7) / 7 for i in range(len(tokens))))
+        for line in ESCAPE.sub("", draw(e, width)).splitlines():
+            assert cell_len(line) <= width
+
+    def test_the_text_stands_there_as_it_was_written(self) -> None:
+        drawn = ESCAPE.sub("", draw(explanation("Not   bad,at all", (0.5, -1.0, 0.05, 0.4, 0.1))))
+        assert "Not   bad,at all" in drawn
+
+    def test_for_is_bold_and_against_underlined(self) -> None:
+        drawn = draw(explanation())
+        assert "1" in look(drawn, "not").split(";")
+        assert "4" in look(drawn, "bad").split(";")
+        assert look(drawn, "at") == ""
+
+    def test_meaning_survives_without_colour(self) -> None:
+        drawn = draw(explanation(), no_color=True)
+        assert look(drawn, "not") == "1"
+        assert look(drawn, "bad") == "4"
+        assert "bad −1.00" in ESCAPE.sub("", drawn)
+
+    def test_unsigned_scores_never_wear_for_and_against(self) -> None:
+        drawn = draw(explanation(scores=(0.5, 1.0, 0.05, 0.4), sign=False))
+        for colour in (palette.FOR, palette.AGAINST):
+            assert ";".join(map(str, colour)) not in drawn
+        assert "against" not in drawn
+
+    def test_no_codes_without_colour(self) -> None:
+        assert "\x1b" not in draw(explanation(), colour=False)
+
+    def test_all_scores_zero(self) -> None:
+        assert "nothing" in draw(explanation(scores=(0.0, 0.0, 0.0, 0.0)))
+
+    def test_another_target_and_unknown_words_are_noted(self) -> None:
+        e = explanation()
+        data = {**e.to_dict(), "target": "negative", "diagnostics": {"unknown_tokens": [1, 3]}}
+        drawn = ESCAPE.sub("", draw(Explanation.from_dict(data)))
+        assert "explained is negative" in drawn
+        assert "does not know 2 of 4 tokens: bad, all" in drawn
+
+    def test_a_trace_has_a_row_a_token_and_says_what_the_columns_mean(self) -> None:
+        columns = {"dy/dh_T": (2.0,) * 4, "dy/dh_t": (0.1, 0.5, 1.0, 2.0), "dy/dx_t": (0.0, 1e-5, 3.0, 1.0)}
+        e = Explanation.from_dict(
+            {**explanation().to_dict(), "evidence": {"kind": "trace", "view": "chain", "columns": columns}}
+        )
+        drawn = ESCAPE.sub("", draw(e))
+        for token in e.tokens:
+            assert re.search(rf"^ *{token.text} +2\.00", drawn, re.MULTILINE)
+        assert "the whole gradient" in drawn
+        assert "5.0% arrives at the first token (not)" in drawn
+        assert "less than 10% arrives at 1 of 4 tokens" in drawn
+
+
+HOSTILE = "good \x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] \u202eevil\u202c \x9b1m \x00 \ud800 :smile: <b>&amp;"
+
+
+class TestHostileText:
+    def test_controls_are_shown_and_markup_is_text(self) -> None:
+        e = explanation(HOSTILE, tuple(0.1 for _ in words(HOSTILE)))
+        for drawn in (draw(e, 200, colour=False), "\n".join(plain.lines(e))):
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", drawn)
+            assert re.search(r"\u241b.*\[.*31.*m.*red", drawn)
+        for text in ("[bold]x[/bold]", ":smile:", "<b>&amp;</b>"):
+            e = explanation(text, tuple(0.0 for _ in words(text)))
+            assert text in draw(e, colour=False)
+            assert text in "\n".join(plain.lines(e))
+
+    def test_json_holds_the_text_exactly_and_no_raw_control(self) -> None:
+        line = formats.to_json({"text": HOSTILE})
+        assert json.loads(line)["text"] == HOSTILE
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", line)
+
+    def test_visible(self) -> None:
+        assert visible("a\tb\r\nc\rd\x7f\u200be\u200df") == "a    b\nc\u240dd\u2421\\u200be\u200df"
+
+
+class TestPlain:
+    def test_marks(self) -> None:
+        assert (
+            plain.marked(explanation(), Attribution((0.5, -1.0, 0.05, 0.4), signed=True))
+            == "{+not+} [--bad--] at {+all+}"
+        )
+        assert (
+            plain.marked(explanation(), Attribution((0.5, 1.0, 0.05, 0.4), signed=False))
+            == "{*not*} {**bad**} at {*all*}"
+        )
+
+    def test_lines(self) -> None:
+        assert list(plain.lines(explanation())) == [
+            "positive 90.0% (some-model)",
+            "{+not+} [--bad--] at {+all+}",
+            "for: not +0.50, all +0.40, at +0.05",
+            "against: bad −1.00",
+            "method: grad-x-input · of=logit",
+        ]
+
+
+class TestPalette:
+    BACKGROUNDS = ("dark", "light", "unknown")
+
+    @pytest.mark.parametrize("background", BACKGROUNDS)
+    @pytest.mark.parametrize("share", [s / 20 for s in range(-20, 21)])
+    def test_every_token_is_readable(self, share: float, background: str) -> None:
+        for sign in (True, False):
+            found = palette.style(share, signed=sign, background=background)
+            under = [rgb(found, "bgcolor")] if found.bgcolor else [(0, 0, 0), (255, 255, 255)]
+            if found.color:
+                assert all(palette.contrast(rgb(found, "color"), box) >= 4.4 for box in under)
+
+    @pytest.mark.parametrize("background", ["dark", "light"])
+    def test_more_score_is_more_colour(self, background: str) -> None:
+        base = palette.BACKGROUNDS[background]
+        for sign in (-1, 1):
+            boxes = [
+                rgb(palette.style(sign * s / 10, signed=True, background=background), "bgcolor") for s in range(1, 11)
+            ]
+            distances = [sum((a - b) ** 2 for a, b in zip(box, base, strict=True)) for box in boxes]
+            assert all(low < high for low, high in pairwise(distances))
+
+    def test_boxes_of_an_unknown_background_show_on_black_and_on_white(self) -> None:
+        for share in (-1, -0.5, 0.4, 1):
+            box = rgb(palette.style(share, signed=True), "bgcolor")
+            assert min(palette.contrast(box, (0, 0, 0)), palette.contrast(box, (255, 255, 255))) >= 4.4
+
+    @pytest.mark.parametrize(
+        ("choice", "value", "expected"),
+        [
+            ("auto", "15;0", "dark"), ("auto", "0;15", "light"), ("auto", "0;default;7", "light"),
+            ("auto", "", "unknown"),
+            ("auto", "12;8", "dark"), ("light", "15;0", "light"), ("auto", "nonsense", "unknown"),
+        ],
+    )  # fmt: skip
+    def test_theme(self, choice: str, value: str, expected: str) -> None:
+        assert palette.theme(choice, {"COLORFGBG": value}) == expected
+
+
+def rgb(style: Style, part: str) -> palette.RGB:
+    triplet = getattr(style, part).triplet
+    return triplet.red, triplet.green, triplet.blue
+
+
+class TestFormats:
+    TRACE = Trace("chain", {"dy/dx_t": (1.0, 2.0, 3.0, 4.0)})
+
+    def test_csv_is_a_row_a_token(self) -> None:
+        stream = io.StringIO()
+        formats.write_csv(formats.rows([explanation(), explanation("so, so", (1.0, 2.0, 3.0))]), stream)
+        rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+        assert [(r["row"], r["token"], r["score"]) for r in rows[3:6]] == [
+            ("0", "all", "0.4"),
+            ("1", "so", "1.0"),
+            ("1", ",", "2.0"),
+        ]
+        assert rows[1].keys() >= {"position", "start", "end", "target", "label", "probability", "method", "model"}
+
+    def test_csv_of_a_trace_has_its_columns(self) -> None:
+        e = Explanation.from_dict(
+            {**explanation().to_dict(), "evidence": {"kind": "trace", "view": "chain", "columns": self.TRACE.columns}}
+        )
+        assert next(iter(formats.rows([e])))["dy/dx_t"] == 1.0
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_json_is_one_array(self, count: int) -> None:
+        stream = io.StringIO()
+        formats.write_json((explanation().to_dict() for _ in range(count)), stream)
+        assert len(json.loads(stream.getvalue())) == count
+
+    def test_jsonl_is_an_explanation_a_line(self) -> None:
+        stream = io.StringIO()
+        formats.write_jsonl([explanation().to_dict()] * 2, stream)
+        assert [Explanation.from_dict(json.loads(line)) for line in stream.getvalue().splitlines()] == [
+            explanation()
+        ] * 2
+
+    def test_what_is_not_a_number_is_no_json(self) -> None:
+        with pytest.raises(ValueError, match="JSON"):
+            formats.to_json({"score": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0, "0"), (0.5, "0.50"), (123.456, "123.46"), (12345.6, "1.23e+04"), (1.2345e-5, "1.23e-05")],
+)
+def test_numbers(value: float, expected: str) -> None:
+    assert number(value) == expected
+    assert signed(-value) == ("\u2212" + expected if value else "0")
+
+
+def test_tokens_know_their_place() -> None:
+    assert Token("a", 0, 1) == ("a", 0, 1)

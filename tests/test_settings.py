@@ -1,0 +1,102 @@
+"""The signature is the schema."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnnx import registry, settings
+from rnnx.errors import ConfigError, UnknownName
+from rnnx.registry import Method
+
+MODULE = '''
+from __future__ import annotations
+from typing import Literal
+from rnnx.settings import Of
+
+def method(model, batch, target, *, steps: int = 32, tolerance: float = 1e-3, multiply: bool = True,
+           rule: Literal["gauss", "midpoint"] = "gauss", of: Of = "logit", limit: int | None = None, tag: str = ""):
+    """A made-up method (Nobody 2020)."""
+'''
+NAME = "made_up_module:method"
+
+
+@pytest.fixture(autouse=True)
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made_up_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_defaults_come_from_the_signature() -> None:
+    assert settings.resolve("m", NAME, {}) == {
+        "steps": 32, "tolerance": 1e-3, "multiply": True, "rule": "gauss", "of": "logit", "limit": None, "tag": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("steps", "64", 64), ("steps", 64, 64), ("tolerance", "1e-4", 1e-4), ("tolerance", 1, 1.0),
+        ("multiply", "no", False), ("multiply", "True", True), ("multiply", False, False),
+        ("rule", "midpoint", "midpoint"), ("of", "prob", "prob"),
+        ("limit", "5", 5), ("limit", "none", None), ("limit", None, None), ("tag", "x=1", "x=1"),
+    ],
+)  # fmt: skip
+def test_text_and_typed_values_are_accepted(name: str, given: Any, value: Any) -> None:
+    found = settings.resolve("m", NAME, {name: given})[name]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("steps", "many", "a whole number"), ("steps", 1.5, "a whole number"), ("steps", True, "a whole number"),
+        ("steps", "1.5", "a whole number"), ("tolerance", "small", "a number"), ("multiply", "maybe", "true or false"),
+        ("rule", "gaus", "one of gauss, midpoint"), ("of", None, "one of logit"), ("steps", None, "a whole number"),
+        ("tag", 3, "a text"),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_named(name: str, given: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"m: {name} must be {words}.*not {given!r}"):
+        settings.resolve("m", NAME, {name: given})
+
+
+def test_a_misspelt_setting_is_answered_with_the_right_one() -> None:
+    with pytest.raises(UnknownName) as caught:
+        settings.resolve("m", NAME, {"step": 3})
+    assert "did you mean steps" in caught.value.hint
+
+
+def test_a_misspelt_choice_is_answered_with_the_right_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.resolve("m", NAME, {"rule": "gaus"})
+    assert "did you mean gauss" in caught.value.hint
+
+
+@pytest.mark.parametrize("row", [*registry.methods().values(), *registry.VIEWS.values()], ids=lambda row: row.name)
+def test_the_source_says_what_the_function_takes(row: Any) -> None:
+    """The signature read from the source is the one that Python sees."""
+    function = registry.load(row.function)
+    real = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    read = settings.signature(row.function)
+    assert {p.name: p.default for p in real} == {s.name: s.default for s in read.settings.values()}
+    assert inspect.getdoc(function) == read.doc
+
+
+def test_another_package_adds_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = tmp_path / "plugin"
+    (plugin / "theirs-1.0.dist-info").mkdir(parents=True)
+    (plugin / "theirs-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (plugin / "theirs-1.0.dist-info" / "entry_points.txt").write_text("[rnnx.methods]\ntheirs = theirs:ROW\n")
+    (plugin / "theirs.py").write_text(
+        "from rnnx.registry import Method\nROW = Method('theirs', 'made_up_module:method', 'input', 'a test')\n"
+    )
+    monkeypatch.syspath_prepend(plugin)
+    assert isinstance(registry.methods()["theirs"], Method)
+    assert registry.method("theirs").summary == "a test"
+    with pytest.raises(UnknownName, match="their"):
+        registry.method("their")
