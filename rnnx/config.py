@@ -71,11 +71,13 @@ class Training(Section):
     batch_tokens: Positive = 6_000
     batch_texts: Positive = 256
     max_tokens: Positive = 300  # longer texts are cropped while training
-    word_dropout: Share = 0.1  # share of the words that are replaced by <unk>
+    word_dropout: Share = 0.1  # share of the words of longer texts that become <unk>
     clip: Annotated[float, Field(gt=0)] = 1.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.999  # decay of the moving average of the weights
     patience: Positive = 3  # epochs without progress on the dev texts
     threads: Positive = 1
+    teachers: list[str] = []  # models whose mean opinion is learnt too
+    teacher_weight: Annotated[float, Field(ge=0, le=1)] = 0.7  # how much it counts beside the label
 
 
 class Explain(Section):

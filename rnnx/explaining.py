@@ -13,6 +13,7 @@ import numpy as np
 from rnnx import registry, settings
 from rnnx.errors import UnknownName, Unsupported
 from rnnx.models import catalog
+from rnnx.models.batching import buckets
 from rnnx.models.protocols import Array, Batch, Classifier
 from rnnx.models.scores import probabilities
 from rnnx.registry import Method, View
@@ -145,23 +146,12 @@ def _computed(
     while window := list(islice(stream, size)):
         tokens = [model.tokenize(text) for text in window]
         results: list[Any] = [None] * len(window)
-        for rows in _buckets([len(t) for t in tokens]):
+        for rows in buckets([len(t) for t in tokens], BUDGET):
             batch = model.collate([tokens[i] for i in rows])
             for i, result in zip(rows, compute(batch, model.forward(batch)), strict=True):
                 results[i] = result
         yield from zip(window, tokens, results, strict=True)
         size = min(2 * size, WINDOW)
-
-
-def _buckets(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of like length, each bucket within the budget of tokens (or a single row)."""
-    bucket: list[int] = []
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if bucket and lengths[i] * (len(bucket) + 1) > BUDGET:
-            yield bucket
-            bucket = []
-        bucket.append(i)
-    yield bucket
 
 
 def _prediction(model: Classifier, logits: Array) -> Prediction:

@@ -219,7 +219,8 @@ class TestScreens:
 
     def test_nothing_gives_the_help(self, run: Run) -> None:
         result = run()
-        assert "Commands:" in result.out + result.err
+        assert "Commands:" in result.out
+        assert (result.err, result.code) == ("", 2)
 
     def test_version_names_torch_without_loading_it(self, run: Run) -> None:
         out = run("--version").out

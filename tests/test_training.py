@@ -10,15 +10,16 @@ import pytest
 import torch
 
 from rnnx.config import Config, Training, load
-from rnnx.data.readers import read
-from rnnx.errors import DataError, RnnxError, UnknownName
+from rnnx.errors import DataError, ModelError, UnknownName
 from rnnx.explaining import predict
 from rnnx.models import checkpoint
 from rnnx.models.catalog import Spec
+from rnnx.models.protocols import Integers
+from rnnx.models.scores import probabilities
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
+from rnnx.training import distillation, vectors
 from rnnx.training import run as runs
-from rnnx.training import vectors
-from rnnx.training.data import Part, crop, epoch
+from rnnx.training.data import Example, Part, crop, epoch
 from rnnx.training.loop import Epoch, Step, fit
 from rnnx.training.network import RecurrentNetwork
 from tests.conftest import Run
@@ -34,7 +35,7 @@ CONFIG = """
 data: {train: [{path: train.jsonl}], dev_share: 0.25}
 text: {min_count: 1}
 model: {pooling: POOLING, embedding: 8, hidden: 12, embedding_dropout: 0.0, dropout: 0.0}
-training: {epochs: 20, learning_rate: 0.03, batch_tokens: 60, word_dropout: 0.0, average: 0.9}
+training: {epochs: 20, learning_rate: 0.03, batch_tokens: 60, word_dropout: 0.0, average: 0.9, patience: 20}
 """
 
 
@@ -136,23 +137,27 @@ def test_rows_without_label_or_words_are_faults(config: Path, tmp_path: Path) ->
     assert [fault.rpartition(": ")[2] for fault in faults] == ["no label", "no words in the text"]
 
 
+def example(ids: Integers, label: int, classes: int = 2) -> Example:
+    return Example(ids, label, np.eye(classes, dtype=np.float32)[label])
+
+
 class TestBatches:
-    PART = Part("p", [(np.arange(2, 2 + n), n % 2) for n in (3, 5, 8, 40, 1, 2) * 10])
+    PART = Part("p", [example(np.arange(2, 2 + n), n % 2) for n in (3, 5, 8, 40, 1, 2) * 10])
 
     def test_every_text_once_within_the_budget(self) -> None:
         settings = Training(batch_tokens=50, batch_texts=4, max_tokens=1000)
         batches = epoch([self.PART], np.random.default_rng(0), settings)
-        assert sorted(len(ids) for batch in batches for ids, _ in batch) == sorted(
-            len(ids) for ids, _ in self.PART.examples
-        )
+        lengths = [n for batch in batches for n in batch.lengths.tolist()]
+        assert sorted(lengths) == sorted(len(e.ids) for e in self.PART.examples)
         for batch in batches:
-            assert len(batch) <= 4
-            assert len(batch) == 1 or max(len(ids) for ids, _ in batch) * len(batch) <= 50
+            assert len(batch.labels) <= 4
+            assert len(batch.labels) == 1 or batch.ids.numel() <= 50
+            assert (batch.ids.count_nonzero(1) == batch.lengths).all()
 
     @pytest.mark.parametrize(("passes", "count"), [(0.5, 30), (1.0, 60), (2.25, 135)])
     def test_passes(self, passes: float, count: int) -> None:
         part = Part("p", self.PART.examples, passes)
-        assert sum(map(len, epoch([part], np.random.default_rng(0), Training()))) == count
+        assert sum(len(b.labels) for b in epoch([part], np.random.default_rng(0), Training())) == count
 
     def test_a_crop_keeps_the_end_and_often_the_beginning(self) -> None:
         ids = np.arange(100)
@@ -166,10 +171,37 @@ def test_three_classes_are_learnt() -> None:
     torch.manual_seed(0)
     spec = Spec("lstm", "last", ("a", "b", "c"))
     network = RecurrentNetwork(spec, torch.randn(8, 4), hidden=8)
-    part = Part("p", [(np.array([2 + i % 3, 5, 6]), i % 3) for i in range(90)])
+    part = Part("p", [example(np.array([2 + i % 3, 5, 6]), i % 3, 3) for i in range(90)])
     settings = Training(epochs=12, learning_rate=0.03, batch_tokens=60, word_dropout=0, average=0.5, patience=12)
     epochs = [e for e in fit(network, [part], [part], settings, 0) if isinstance(e, Epoch)]
     assert max(e.dev["p"][0] for e in epochs) == 1.0
+
+
+class TestTeachers:
+    def test_their_mean_opinion_is_learnt(self, config: Path, tmp_path: Path) -> None:
+        """Two teachers that were taught the labels the wrong way round, and alone decide."""
+        wrong = tmp_path / "wrong.jsonl"
+        rows = [{"text": text, "label": {"yes": "no", "no": "yes"}[label]} for text, label in TEXTS]
+        wrong.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for name in ("a", "b"):
+            train(config, tmp_path / name, **{"data.train": "[{path: wrong.jsonl}]"})
+        found = f"[{tmp_path / 'a'}, {tmp_path / 'b'}]"
+        train(
+            config,
+            tmp_path / "c",
+            **{"training.teachers": found, "training.teacher_weight": "1", "training.patience": "99"},
+        )
+        pupil = checkpoint.load(str(tmp_path / "c"))
+        texts = [pupil.tokenize("so good new film"), pupil.tokenize("bad old film")]
+        masters = distillation.load_teachers([str(tmp_path / "a"), str(tmp_path / "b")], ("no", "yes"))
+        opinions = distillation.opinions(masters, texts)
+        single = [probabilities(m.forward(m.collate([t])))[0] for t in texts for m in masters]
+        np.testing.assert_allclose(opinions, np.reshape(single, (2, 2, 2)).mean(1), atol=1e-6)
+        assert opinions.argmax(1).tolist() == [0, 1]
+
+    def test_other_labels_are_refused(self, folder: Path) -> None:
+        with pytest.raises(ModelError, match="has the labels"):
+            distillation.load_teachers([str(folder)], ("no", "yes"))
 
 
 class TestVectors:
@@ -248,16 +280,3 @@ class TestCommand:
         assert "--force" in refused.err
         assert run(*argv, "--force", "--seed", "9").code == 0
         assert (folder / "model.safetensors").read_bytes() != before
-
-
-def test_the_quickstart_learns(tmp_path: Path) -> None:
-    """The config as it stands reaches the accuracy that the README reports for it, give or take chance."""
-    root = Path(__file__).parent.parent
-    settings = load(str(root / "configs" / "quickstart.yaml"), {"data.folder": str(root / "sample_data")})
-    best = max(e.dev["dev"][0] for e in runs.train(settings, tmp_path, pytest.fail) if isinstance(e, Epoch))
-    assert best >= 0.7
-    assert sum(1 for _ in read(root / "sample_data" / "reviews.jsonl", pytest.fail)) == 600
-
-
-def test_errors_are_ours() -> None:
-    assert issubclass(DataError, RnnxError)

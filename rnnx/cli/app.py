@@ -27,7 +27,6 @@ Exit codes: 0 fine; 1 a check failed, or a bug; 2 usage, config or data; 130 int
 app = typer.Typer(
     name="rnnx",
     help=EXAMPLES,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -55,13 +54,17 @@ def _version(context: typer.Context, value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Show versions and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """See EXAMPLES."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
 
 
 for verb in (train.train, predict.predict, explain.explain, methods.methods):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -55,33 +55,29 @@ def explain(
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     choice("--background", background, ("auto", "dark", "light"))
-    flags = {"method": method, "model": model, "target": target, "view": view, "seed": seed}
-    asked = {**_section(config), **{name: value for name, value in flags.items() if value is not None}}
-    given = {**asked.get("settings", {}), **({"of": of} if of else {}), **pairs(set_)}
-    shown = asked.get("view")
-    name = asked.get("method") or (registry.view(shown).method if shown else "grad")
-    registry.method(name)  # a misspelt name is worth saying before the model is loaded
-
+    flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed}
+    name, asked = _request(config, flags, {**({"of": of} if of else {}), **pairs(set_)})
     faults = inputs.Faults(terminal)
     rows = inputs.rows(texts, terminal, faults, text_field, label_field)
-    first = next(rows, None)
+    first = list(islice(rows, 1))  # a file that cannot be read is worth saying before the model is loaded
     from rnnx import explaining
     from rnnx.models import catalog, checkpoint
 
-    loaded = checkpoint.load(asked.get("model", catalog.DEFAULT))
-    found = inputs.with_words(chain([first] if first else [], rows), loaded, faults)
-    explanations = explaining.explain(
-        loaded,
-        (row.text for row in found),
-        name,
-        view=shown,
-        target=asked.get("target"),
-        seed=asked.get("seed", 0),
-        **given,
-    )
+    loaded = checkpoint.load(name or catalog.DEFAULT)
+    found = inputs.with_words(chain(first, rows), loaded, faults)
+    explanations = explaining.explain(loaded, (row.text for row in found), **asked)
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(explanations, terminal), stream, terminal, color, background)
     faults.close()
+
+
+def _request(config: str | None, flags: dict[str, Any], settings: dict[str, str]) -> tuple[str | None, dict[str, Any]]:
+    """The model's name and the arguments of ``explaining.explain``: flags over the config file over defaults."""
+    asked = {**_section(config), **{name: value for name, value in flags.items() if value is not None}}
+    model, defaults, view = asked.pop("model", None), asked.pop("settings", {}), asked.get("view")
+    asked.setdefault("method", registry.view(view).method if view else "grad")
+    registry.method(asked["method"])  # a misspelt name, too
+    return model, {**asked, **defaults, **settings}
 
 
 def _section(config: str | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def cotangent(logits: Array, target: Integers, of: str) -> Array:
     loss: the log of that probability, that is the cross-entropy loss with its sign turned, so that positive
     still speaks for the target.
     """
-    p = probabilities(logits)
+    p, target = probabilities(logits), np.asarray(target)
     rows = np.arange(len(p))
     chosen = np.zeros_like(p)
     chosen[rows, target] = 1

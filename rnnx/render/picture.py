@@ -69,14 +69,15 @@ def key(explanation: Explanation, evidence: Attribution, background: str) -> Ren
     scale = Text()
     for share, look in looks.items():
         scale.append(f" {share:+.1f} " if evidence.signed else f" {share:.1f} ", look)
-    scale.append(f"  of {number(largest(evidence.scores))}", FADED)
+    scale.append(f"  1.0 is {number(largest(evidence.scores))}", FADED)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("scale", scale)
     for name, entries in strongest(explanation, evidence):
-        listed = " \u00b7 ".join(f"{token} {score}" for token, score in entries)
-        grid.add_row(Text(name, looks[-1.0 if name == "against" else 1.0]), Text(listed or "nothing", overflow="fold"))
+        listed = " \u00b7 ".join(f"{token}\u00a0{score}" for token, score in entries)
+        label = Text().append(name, looks[-1.0 if name == "against" else 1.0])
+        grid.add_row(label, Text(listed or "nothing", overflow="fold"))
     return grid
 
 
@@ -88,10 +89,13 @@ def trace(explanation: Explanation, evidence: Trace, width: int) -> RenderableTy
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", max_width=14, no_wrap=True, overflow="ellipsis")
     for name in names:
-        table.add_column(name, no_wrap=True)
+        table.add_column(f"{name:>7}", no_wrap=True)
     tops = {name: largest(values) for name, values in evidence.columns.items()}
     for i, token in enumerate(explanation.tokens):
-        cells = [_cell(values[i], values[i] / tops[name], bar) for name, values in evidence.columns.items()]
+        cells = [
+            _cell(values[i], values[i] / tops[name] if len(set(values)) > 1 else 0, bar)
+            for name, values in evidence.columns.items()
+        ]
         table.add_row(Text(visible(token.text)), *cells)
     return Group(table, "", *_meanings(evidence))
 

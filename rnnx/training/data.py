@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rnnx.config import Training
-from rnnx.models.protocols import Integers
+from rnnx.models.batching import buckets
+from rnnx.models.protocols import Array, Integers
 
-Example = tuple[Integers, int]  # ids (T,) and the class
+
+class Example(NamedTuple):
+    """A text as ids (T,), its class, and the probabilities (C,) to learn: the class alone, or softened."""
+
+    ids: Integers
+    label: int
+    target: Array
+
+
+class Batch(NamedTuple):
+    """Ids (B, T), right-padded; lengths (B,), labels (B,) and targets (B, C)."""
+
+    ids: Tensor
+    lengths: Tensor
+    labels: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,7 @@ class Part:
     passes: float = 1.0
 
 
-def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -> list[list[Example]]:
+def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -> list[Batch]:
     """One epoch's batches, in random order; long texts are cropped anew each time."""
     drawn: list[Example] = []
     for part in parts:
@@ -32,25 +49,11 @@ def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -
         drawn += part.examples * int(whole)
         chosen = rng.permutation(len(part.examples))[: round(rest * len(part.examples))]
         drawn += [part.examples[i] for i in chosen]
-    cropped = [(crop(ids, settings.max_tokens, rng), label) for ids, label in drawn]
-    lengths = np.array([len(ids) for ids, _ in cropped])
-    noisy = lengths * rng.uniform(1, 1.2, len(lengths))  # so that batches differ from epoch to epoch
-    batches = list(bucketed(cropped, np.argsort(noisy, kind="stable"), settings.batch_tokens, settings.batch_texts))
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def bucketed(examples: Sequence[Example], order: Integers, tokens: int, texts: int) -> Iterator[list[Example]]:
-    """Cut the examples, in this order, into batches of at most so many tokens (padding included) and texts."""
-    batch: list[Example] = []
-    longest = 0
-    for i in order:
-        longest = max(longest, len(examples[i][0]))
-        if batch and (longest * (len(batch) + 1) > tokens or len(batch) == texts):
-            yield batch
-            batch, longest = [], len(examples[i][0])
-        batch.append(examples[i])
-    if batch:
-        yield batch
+    cropped = [example._replace(ids=crop(example.ids, settings.max_tokens, rng)) for example in drawn]
+    lengths = [len(example.ids) for example in cropped]
+    noisy = (np.array(lengths) * rng.uniform(1, 1.2, len(lengths))).tolist()  # so that batches differ
+    groups = list(buckets(lengths, settings.batch_tokens, texts=settings.batch_texts, by=noisy))
+    return [collate([cropped[i] for i in groups[g]]) for g in rng.permutation(len(groups))]
 
 
 def crop(ids: Integers, limit: int, rng: np.random.Generator) -> Integers:
@@ -61,10 +64,12 @@ def crop(ids: Integers, limit: int, rng: np.random.Generator) -> Integers:
     return np.concatenate([ids[:head], ids[len(ids) - (limit - head) :]])
 
 
-def tensors(batch: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids (B, T), lengths (B,) and classes (B,)."""
-    lengths = [len(ids) for ids, _ in batch]
-    padded = np.zeros((len(batch), max(lengths)), np.int64)
-    for row, (ids, _) in zip(padded, batch, strict=True):
-        row[: len(ids)] = ids
-    return torch.from_numpy(padded), torch.tensor(lengths), torch.tensor([label for _, label in batch])
+def collate(examples: Sequence[Example]) -> Batch:
+    """Examples as tensors."""
+    lengths = [len(example.ids) for example in examples]
+    padded = np.zeros((len(examples), max(lengths)), np.int64)
+    for row, example in zip(padded, examples, strict=True):
+        row[: len(example.ids)] = example.ids
+    labels = torch.tensor([example.label for example in examples])
+    targets = torch.from_numpy(np.stack([example.target for example in examples]))
+    return Batch(torch.from_numpy(padded), torch.tensor(lengths), labels, targets)

@@ -6,6 +6,7 @@ import json
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from rnnx.data.readers import Fault
 from rnnx.errors import ConfigError, DataError, UnknownName
 from rnnx.models import checkpoint
 from rnnx.models.catalog import Spec
+from rnnx.models.protocols import Array, Classifier
 from rnnx.text import vocabulary as vocabularies
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import Vocabulary
+from rnnx.training import distillation
 from rnnx.training import vectors as pretrained
 from rnnx.training.data import Example, Part
 from rnnx.training.loop import Epoch, Step, fit
@@ -47,38 +50,64 @@ def prepare(config: Config, force: bool) -> Path:
 def train(config: Config, folder: Path, fault: Fault) -> Iterator[Step | Epoch]:
     """Train as the config says and write the folder; yields what happens. ``fault`` hears of bad rows.
 
-    The same config and data give the same weights on the same machine. Raises DataError and UnknownName.
+    The same config and data give the same weights on the same machine. Raises DataError, ModelError and
+    UnknownName.
     """
-    assert config.data is not None  # prepare() has checked it
     started = time.time()
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.training.threads)
     torch.set_flush_denormal(True)
-    train_texts = {s.path: _read(s, config, fault) for s in config.data.train}
-    dev_texts = {s.path: _read(s, config, fault) for s in config.data.dev} or _split(train_texts, config)
-    labels = _labels(config.data, [*train_texts.values(), *dev_texts.values()])
-    vectors = pretrained.read(config.text.vectors) if config.text.vectors else None
-    vocabulary = _vocabulary(config, train_texts, vectors)
-    train_parts = [_part(s.path, train_texts[s.path], vocabulary, labels, s.passes) for s in config.data.train]
-    dev_parts = [_part(path, texts, vocabulary, labels) for path, texts in dev_texts.items()]
-
-    spec = Spec(config.model.kind, config.model.pooling, labels, config.text.tokenizer, config.text.lowercase)
-    first = pretrained.embeddings(vocabulary, vectors, config.model.embedding, config.text.vector_scale, config.seed)
+    material = _material(config, fault)
     network = RecurrentNetwork(
-        spec,
-        torch.from_numpy(first),
+        material.spec,
+        torch.from_numpy(material.embeddings),
         hidden=config.model.hidden,
         embedding_dropout=config.model.embedding_dropout,
         dropout=config.model.dropout,
     )
     history = []
-    for event in fit(network, train_parts, dev_parts, config.training, config.seed):
+    for event in fit(network, material.train, material.dev, config.training, config.seed):
         if isinstance(event, Epoch):
             history.append(event)
         yield event
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    checkpoint.write(folder, spec, weights, vocabulary, half=config.half)
-    _record(config, folder, history, train_parts, started)
+    checkpoint.write(folder, material.spec, weights, material.vocabulary, half=config.half)
+    _record(config, folder, history, material.train, started)
+
+
+@dataclass(frozen=True)
+class _Material:
+    """All that training starts from."""
+
+    spec: Spec
+    vocabulary: Vocabulary
+    embeddings: Array
+    train: list[Part]
+    dev: list[Part]
+
+
+def _material(config: Config, fault: Fault) -> _Material:
+    """Read the files; make the vocabulary, the first embeddings and the targets."""
+    assert config.data is not None  # prepare() has checked it
+    train_texts = {s.path: _read(s, config, fault) for s in config.data.train}
+    dev_texts = {s.path: _read(s, config, fault) for s in config.data.dev} or _split(train_texts, config)
+    labels = _labels(config.data, [*train_texts.values(), *dev_texts.values()])
+    vectors = pretrained.read(config.text.vectors) if config.text.vectors else None
+    vocabulary = _vocabulary(config, train_texts, vectors)
+    embeddings = pretrained.embeddings(
+        vocabulary, vectors, config.model.embedding, config.text.vector_scale, config.seed
+    )
+    teachers = distillation.load_teachers(config.training.teachers, labels)
+    return _Material(
+        spec=Spec(config.model.kind, config.model.pooling, labels, config.text.tokenizer, config.text.lowercase),
+        vocabulary=vocabulary,
+        embeddings=embeddings,
+        train=[
+            Part(_name(s.path), _examples(train_texts[s.path], vocabulary, labels, teachers, config), s.passes)
+            for s in config.data.train
+        ],
+        dev=[Part(_name(path), _examples(texts, vocabulary, labels, [], config)) for path, texts in dev_texts.items()],
+    )
 
 
 def _read(source: Source, config: Config, fault: Fault) -> list[Labelled]:
@@ -138,13 +167,26 @@ def _vocabulary(config: Config, texts: dict[str, list[Labelled]], vectors: pretr
     return pretrained.filled(words, vectors, text.vocabulary) if vectors and text.fill else words
 
 
-def _part(
-    path: str, texts: list[Labelled], vocabulary: Vocabulary, labels: tuple[str, ...], passes: float = 1.0
-) -> Part:
-    examples: list[Example] = [
-        (np.array(vocabulary.ids(tokens), np.int32), labels.index(label)) for tokens, label in texts
-    ]
-    return Part(Path(path).name.partition(".")[0], examples, passes)
+def _examples(
+    texts: list[Labelled],
+    vocabulary: Vocabulary,
+    labels: tuple[str, ...],
+    teachers: Sequence[Classifier],
+    config: Config,
+) -> list[Example]:
+    """Ids, class and target: the class itself, or between it and what the teachers think."""
+    classes = [labels.index(label) for _, label in texts]
+    targets = np.eye(len(labels), dtype=np.float32)[classes]
+    if teachers:
+        weight = config.training.teacher_weight
+        targets = (1 - weight) * targets + weight * distillation.opinions(teachers, [tokens for tokens, _ in texts])
+    ids = (np.array(vocabulary.ids(tokens), np.int32) for tokens, _ in texts)
+    return [Example(*example) for example in zip(ids, classes, targets, strict=True)]
+
+
+def _name(path: str) -> str:
+    """A file's name without its suffixes."""
+    return Path(path).name.partition(".")[0]
 
 
 def _record(config: Config, folder: Path, history: list[Epoch], parts: list[Part], started: float) -> None:

@@ -1,0 +1,35 @@
+"""Distillation: what trained models think of the training texts, as targets for another (Hinton et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rnnx.errors import ModelError
+from rnnx.models import checkpoint
+from rnnx.models.batching import buckets
+from rnnx.models.protocols import Array, Classifier
+from rnnx.models.scores import probabilities
+from rnnx.types import Token
+
+BUDGET = 16_384  # tokens at once
+
+
+def load_teachers(names: Sequence[str], labels: tuple[str, ...]) -> list[Classifier]:
+    """The teachers. Raises ModelError for one that is not there or has other labels."""
+    teachers: list[Classifier] = [checkpoint.load(name) for name in names]
+    for teacher in teachers:
+        if teacher.labels != labels:
+            raise ModelError(f"the teacher {teacher.name} has the labels {teacher.labels}, the data {labels}")
+    return teachers
+
+
+def opinions(teachers: Sequence[Classifier], texts: Sequence[Sequence[Token]]) -> Array:
+    """The mean of the teachers' probabilities, (texts, classes)."""
+    found = np.zeros((len(texts), len(teachers[0].labels)), np.float32)
+    for rows in buckets([len(tokens) for tokens in texts], BUDGET):
+        for teacher in teachers:
+            batch = teacher.collate([texts[i] for i in rows])
+            found[rows] += probabilities(teacher.forward(batch)) / len(teachers)
+    return found
