@@ -33,8 +33,9 @@ class Data(Section):
 
     folder: str = "."
     train: Annotated[list[Source], Field(min_length=1)]
-    dev: list[Source] = []
+    dev: list[str] = []  # files that choose the best epoch
     dev_share: Share = 0.1  # of the training texts, where no dev file is given
+    test: list[str] = []  # files on which the finished model is measured once
     text: str = "text"
     label: str = "label"
     labels: list[str] | None = None  # by default those that occur, in alphabetical order
@@ -104,11 +105,20 @@ class Config(Section):
     explain: Explain = Explain()
 
 
-def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
-    """Read and check a config; ``overrides`` are ``--set`` values by dotted name ("training.epochs").
+def parse(name: str, text: str) -> Any:
+    """The value of ``--set name=text``, read as YAML. Raises ConfigError."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {name}={text}: not a YAML value", f"quote it: --set '{name}=\"{text}\"'") from None
+
+
+def load(path: str, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read and check a config; ``overrides`` are values by dotted name ("training.epochs") that replace its own.
 
     Raises ConfigError with a line for every fault.
     """
+    overrides = overrides or {}
     try:
         text = Path(path).read_text("utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -121,12 +131,12 @@ def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(
             f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain"
         )
-    for name, value in (overrides or {}).items():
-        _override(data, name.split("."), yaml.safe_load(value))
+    for name, value in overrides.items():
+        _override(data, name.split("."), value)
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        faults = [_fault(path, root, dict(fault)) for fault in error.errors()]
+        faults = [_fault(_where(path, root, fault["loc"], overrides), dict(fault)) for fault in error.errors()]
         raise ConfigError("\n".join(faults)) from None
 
 
@@ -139,12 +149,20 @@ def _override(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:
     data[keys[-1]] = value
 
 
-def _fault(path: str, root: Any, fault: dict[str, Any]) -> str:
-    """One line: file, line, field, what is wrong."""
+def _where(path: str, root: Any, location: Sequence[Any], overrides: Mapping[str, Any]) -> str:
+    """The flag or the line of the file that set what stands at this location."""
+    for depth in range(len(location), 0, -1):
+        name = ".".join(map(str, location[:depth]))
+        if name in overrides:
+            return f"--set {name}"
+    line = _line(root, location)
+    return f"{path}:{line}" if line else path
+
+
+def _fault(where: str, fault: dict[str, Any]) -> str:
+    """One line: file and line, field, what is wrong."""
     location = fault["loc"]
     name = ".".join(map(str, location))
-    line = _line(root, location)
-    where = f"{path}:{line}" if line else path
     if fault["type"] == "extra_forbidden":
         near = did_you_mean(str(location[-1]), _fields(location[:-1]))
         return f"{where}: {name}: no such setting; {near}"

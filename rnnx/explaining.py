@@ -11,30 +11,30 @@ from typing import Any
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.errors import UnknownName, Unsupported
+from rnnx.errors import UnknownName, Unsupported, UsageError
 from rnnx.models import catalog
-from rnnx.models.batching import buckets
-from rnnx.models.protocols import Array, Batch, Classifier
+from rnnx.models.batching import BUDGET, buckets
+from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed
 from rnnx.models.scores import probabilities
 from rnnx.registry import Method, View
 from rnnx.types import Attribution, Evidence, Explanation, Prediction, Token, Trace
 
+DEFAULT = "grad"
 WINDOW = 512  # texts looked at together, to be sorted by length
-BUDGET = 16_384  # tokens computed together, padding included: about 50 MB
+VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
 Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text
 
 
 def predict(model: Classifier, texts: Iterable[str]) -> Iterator[Prediction]:
     """One prediction a text, in order. Raises DataError at a text without words."""
-    for _, _, found in _computed(model, texts, lambda _, logits: [_prediction(model, row) for row in logits]):
-        yield found
+    return (found for _, _, found in _computed(model, texts, lambda _, z: [_prediction(model, row) for row in z]))
 
 
 def explain(
     model: Classifier,
     texts: Iterable[str],
-    method: str = "grad",
+    method: str | None = None,
     *,
     view: str | None = None,
     target: str | None = None,
@@ -43,15 +43,19 @@ def explain(
 ) -> Iterator[Explanation]:
     """One explanation a text, in order, computed as they are asked for.
 
-    ``method`` is a name of ``rnnx methods``; further keywords are its settings. ``target`` is the label to
-    explain, for each text the predicted one if None. ``view`` shows the method's inner quantities instead of
-    its scores.
+    ``method`` is a name of ``rnnx methods``, "grad" if None; further keywords are its settings. ``target`` is
+    the label to explain, for each text the predicted one if None. ``view`` shows a method's inner quantities
+    instead of its scores.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
     (the model lacks what the method needs); DataError when it reaches a text without words.
     """
-    row = registry.method(method)
-    shown: Method | View = row if view is None else _view_of(view, row)
+    seen = None if view is None else registry.view(view)
+    row = registry.method(method or (seen.method if seen else DEFAULT))
+    if seen and seen.method != row.name:
+        hint = f"leave out --method, or use --method {seen.method}"
+        raise Unsupported(f"the view {seen.name} is a view of {seen.method}, not of {row.name}", hint)
+    shown = seen or row
     plan = _Plan(
         method=row,
         view=view,
@@ -61,7 +65,8 @@ def explain(
     )
     _check(model, shown)
     compute = partial(_explained, model, registry.load(shown.function), plan)
-    return (_explanation(model, plan, *found) for found in _computed(model, texts, compute))
+    budget = VIEW_BUDGET if seen else BUDGET
+    return (_explanation(model, plan, *found) for found in _computed(model, texts, compute, budget))
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,6 @@ class _Plan:
     settings: dict[str, Any]
     target: int | None
     seed: int
-
-
-def _view_of(name: str, method: Method) -> View:
-    row = registry.view(name)
-    if row.method != method.name:
-        hint = f"leave out --method, or use --method {row.method}"
-        raise Unsupported(f"the view {name} is a view of {row.method}, not of {method.name}", hint)
-    return row
 
 
 def _label(model: Classifier, target: str) -> int:
@@ -105,20 +102,22 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
-    found = function(model, batch, target, **plan.settings)
+    answer = function(model, batch, target, **plan.settings)
+    found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
     results = []
     for i, (n, ids) in enumerate(zip(batch.lengths, batch.ids, strict=True)):
-        unknown = np.flatnonzero(ids[:n] == model.unknown).tolist()
+        diagnostics: dict[str, Any] = {"unknown_tokens": np.flatnonzero(ids[:n] == model.unknown).tolist()}
+        diagnostics |= {name: _numbers(values[i : i + 1])[0] for name, values in judged.items()}
         evidence = _evidence(found, i, n, plan)
-        results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, {"unknown_tokens": unknown}))
+        results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, diagnostics))
     return results
 
 
-def _evidence(found: Any, i: int, n: int, plan: _Plan) -> Evidence:
+def _evidence(found: Array | dict[str, Array], i: int, n: int, plan: _Plan) -> Evidence:
     """The first n numbers of row i of what a method or view computed."""
     if isinstance(found, dict):
         return Trace(str(plan.view), {name: _numbers(values[i, :n]) for name, values in found.items()})
-    return Attribution(_numbers(found[i, :n]), plan.method.is_signed(plan.settings))
+    return Attribution(_numbers(found[i, :n]), plan.method.signed)
 
 
 def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token, ...], found: Any) -> Explanation:
@@ -129,7 +128,7 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
         prediction=prediction,
         target=target,
         method=plan.method.name,
-        settings=plan.settings,
+        settings=dict(plan.settings),
         seed=plan.seed,
         evidence=evidence,
         diagnostics=diagnostics,
@@ -138,15 +137,22 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
 
 
 def _computed(
-    model: Classifier, texts: Iterable[str], compute: Compute
+    model: Classifier, texts: Iterable[str], compute: Compute, budget: int = BUDGET
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
     """(text, tokens, what ``compute`` makes of it) for each text, in order."""
-    stream = iter(texts)
+    if isinstance(texts, str):
+        raise UsageError("texts is one string", "give a list: [text]")
+    return _stream(model, iter(texts), compute, budget)
+
+
+def _stream(
+    model: Classifier, stream: Iterator[str], compute: Compute, budget: int
+) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
     size = 1  # grows, so that the first answers of a long stream come at once
     while window := list(islice(stream, size)):
         tokens = [model.tokenize(text) for text in window]
         results: list[Any] = [None] * len(window)
-        for rows in buckets([len(t) for t in tokens], BUDGET):
+        for rows in buckets([len(t) for t in tokens], budget):
             batch = model.collate([tokens[i] for i in rows])
             for i, result in zip(rows, compute(batch, model.forward(batch)), strict=True):
                 results[i] = result

@@ -6,8 +6,9 @@ package adds a method with an entry point in the group ``rnnx.methods`` whose va
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -25,7 +26,7 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Method:
-    """A row: ``function`` is "module:name"; ``signed_when`` names settings that make its scores signed."""
+    """A row: ``function`` is "module:name"; ``signed`` scores speak for the target or, negative, against it."""
 
     name: str
     function: str
@@ -33,11 +34,6 @@ class Method:
     summary: str
     needs: frozenset[str] = frozenset()
     signed: bool = False
-    signed_when: Mapping[str, str] = field(default_factory=dict)
-
-    def is_signed(self, settings: Mapping[str, Any]) -> bool:
-        """Whether positive and negative scores mean for and against, under these settings."""
-        return self.signed or any(settings.get(name) == value for name, value in self.signed_when.items())
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,6 @@ _BUILT_IN = _table(
             "input",
             "size of the gradient dy/dx_t: how strongly the output reacts to each token",
             needs=frozenset({"gradients"}),
-            signed_when={"norm": "sum"},
         ),
         Method(
             "grad-x-input",
@@ -103,10 +98,16 @@ VIEWS = {
 
 
 def methods() -> dict[str, Method]:
-    """All methods by name: the built-in ones, then those of other installed packages."""
+    """All methods by name: the built-in ones, then those of other installed packages that can be loaded."""
     from importlib.metadata import entry_points
 
-    return {**_table(point.load() for point in entry_points(group="rnnx.methods")), **_BUILT_IN}
+    found = []
+    for point in entry_points(group="rnnx.methods"):
+        try:
+            found.append(point.load())
+        except Exception as error:  # whatever another package's code raises must not take ours down
+            warnings.warn(f"the method {point.name} of {point.value} is left out: {error}", stacklevel=2)
+    return {**_table(found), **_BUILT_IN}
 
 
 def method(name: str) -> Method:

@@ -21,6 +21,7 @@ from rnnx.errors import ConfigError, UnknownName, did_you_mean
 Of = Literal["logit", "prob", "loss"]
 Norm = Literal["l2", "l1", "squared", "sum", "max"]
 
+_SHARED: dict[str, Any] = {"Of": Of, "Norm": Norm}
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -81,23 +82,29 @@ def _no_settings(owner: str, name: str) -> ConfigError:
 
 
 def _setting(arg: ast.arg, default: ast.expr | None) -> Setting:
-    if arg.annotation is None or default is None:
-        raise TypeError(f"setting {arg.arg} needs a type and a default")
-    kind, choices, optional = _type(arg.annotation)
-    return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional)
+    try:
+        if arg.annotation is None or default is None:
+            raise KeyError
+        kind, choices, optional = _type(arg.annotation)
+        return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional)
+    except (KeyError, ValueError):
+        types = "int, float, bool, str, a Literal or a name from rnnx.settings, perhaps with | None"
+        raise TypeError(f"the setting {arg.arg} needs a type ({types}) and a literal default") from None
 
 
 def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool]:
-    """(kind, choices, may be None) of an annotation."""
+    """(kind, choices, may be None) of an annotation. KeyError or ValueError for one that is not a setting's."""
     if isinstance(node, ast.BinOp):  # T | None
         kind, choices, _ = _type(node.left)
         return kind, choices, True
-    if isinstance(node, ast.Subscript):  # Literal["a", "b"]
+    if isinstance(node, ast.Subscript):
+        if ast.unparse(node.value) != "Literal":
+            raise KeyError
         return "choice", tuple(ast.literal_eval(ast.Tuple(_elements(node.slice), ast.Load()))), False
     name = ast.unparse(node)
     if name in _SCALARS:
         return name, (), False
-    return "choice", typing.get_args(globals()[name]), False
+    return "choice", typing.get_args(_SHARED[name]), False
 
 
 def _elements(node: ast.expr) -> list[ast.expr]:

@@ -31,8 +31,10 @@ MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for 
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Modules of ours that a file imports when it is imported itself."""
-    for node in ast.parse(path.read_text("utf-8")).body:
+    """Modules of ours that a file imports, in functions too where it is not the command line's."""
+    tree = ast.parse(path.read_text("utf-8"))
+    lazy = path.parent.name == "cli" or (path.parent == PACKAGE and path.name.startswith("__"))
+    for node in tree.body if lazy else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("rnnx"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rnnx"):

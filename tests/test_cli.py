@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnx import cli, registry
+from rnnx.models import checkpoint
 from rnnx.types import Explanation
 from tests.conftest import Run
 
@@ -99,6 +102,8 @@ class TestExplain:
         out = run("explain", "-c", str(config), "--set", "norm=l1", "-m", "sentiment-attention", "fine").out
         assert "norm=l1" in out
         assert "(sentiment-attention)" in out
+        out = run("explain", "-c", str(config), "--method", "attention", "-m", "sentiment-attention", "fine").out
+        assert "method: attention" in out  # whose settings those of grad are not
 
     def test_the_model_may_come_from_the_environment(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RNNX_MODEL", "sentiment-lstm")
@@ -131,9 +136,10 @@ class TestPredict:
         source = tmp_path / "in.csv"
         source.write_text("text,verdict\na masterpiece,positive\nboring,positive\nsuperb,\n")
         result = run("predict", str(source), "--label-field", "verdict", "-f", "csv")
-        assert "2 of 3" not in result.err
-        assert "accuracy" in result.err
-        assert list(csv.DictReader(io.StringIO(result.out)))[1]["given"] == "positive"
+        assert "1 of 2 agree with the field 'verdict': accuracy 50.0%" in result.err
+        assert [row["given"] for row in csv.DictReader(io.StringIO(result.out))] == ["positive", "positive", ""]
+        mixed = run("predict", "x", str(source), "--label-field", "verdict", "-f", "csv")
+        assert (mixed.code, mixed.out.splitlines()[0]) == (0, "text,label,probability,given")
 
 
 class TestMistakes:
@@ -144,6 +150,9 @@ class TestMistakes:
             (["explain", "x", "--set", "norm=l3"], "norm must be one of l2", "l1"),
             (["explain", "x", "--set", "nrm=l2"], "unknown setting of grad 'nrm'", "norm"),
             (["explain", "x", "--set", "norm"], "is not NAME=VALUE", "--set norm=l1"),
+            (["explain", "x", "--set", "seed=1"], "--set seed is not a setting", "use --seed"),
+            (["explain", "x", "--set", "model=y"], "--set model is not a setting", "use --model"),
+            (["methods", "chian"], "unknown method or view 'chian'", "chain"),
             (["explain", "x", "--of", "odds"], "of must be one of logit", "logit, prob, loss"),
             (["explain", "x", "--target", "neg"], "unknown label 'neg'", "negative"),
             (["explain", "x", "-m", "sentiment-lsmt"], "no model 'sentiment-lsmt'", "did you mean sentiment-lstm"),
@@ -159,11 +168,12 @@ class TestMistakes:
             (["explain", " "], "no words", "at least one word"),
             (["explain", "\udcff"], "not UTF-8", "encoding"),
             (["explain"], "no text to read", "standard input"),
+            (["predict", os.devnull], "no text in what was given", "a text a line"),
             (["explain", "x", "--nonsense"], "no such option: --nonsense", "rnnx explain --help"),
             (["explain", "x", "--seed", "many"], "'many' is not a valid", "rnnx explain --help"),
             (["expalin", "x"], "no such command 'expalin'. Did you mean 'explain'", "rnnx --help"),
             (["predict", "x", "-o", "/none/x.csv"], "No such file or directory", "write to"),
-            (["methods", "gard"], "unknown method 'gard'", "grad"),
+            (["methods", "gard"], "unknown method or view 'gard'", "grad"),
             (["train"], "missing argument 'CONFIG'", "rnnx train --help"),
             (["train", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
         ],
@@ -200,8 +210,31 @@ class TestMistakes:
         monkeypatch.setattr(cli, "_run", interrupted)
         assert run("explain", "x").code == 130
 
+    def test_an_error_cannot_steer_the_terminal(self, run: Run) -> None:
+        result = run("explain", "\x1b[31m.csv")
+        assert result.code == 2
+        assert "\x1b" not in result.err
+
+    @pytest.mark.parametrize("kind", ["missing", "misshapen"])
+    def test_other_weights_are_an_error(self, run: Run, folder: Path, tmp_path: Path, kind: str) -> None:
+        spec, weights, vocabulary = checkpoint.read(folder)
+        for name in weights:
+            damaged = {n: w for n, w in weights.items() if n != name}
+            if kind == "misshapen":
+                damaged[name] = np.concatenate([weights[name]] * 2, axis=-1)
+            checkpoint.write(tmp_path, spec, damaged, vocabulary)
+            result = run("explain", "-m", str(tmp_path), "x")
+            assert result.code == 2, name
+            assert result.err.startswith("error: ")
+            assert str(tmp_path) in result.err.splitlines()[0]
+
     def test_a_damaged_model_is_an_error(self, run: Run, folder: Path, tmp_path: Path) -> None:
-        for name, content in (("model.json", b"{"), ("model.safetensors", b"junk"), ("vocabulary.txt", b"a\n")):
+        damages = {
+            "model.json": b'{"kind": "x", "pooling": "last", "labels": ["a", "b"]}',
+            "model.safetensors": b"junk",
+            "vocabulary.txt": b"a\n",
+        }
+        for name, content in (("model.json", b"{"), *damages.items()):
             for file in folder.iterdir():
                 (tmp_path / file.name).write_bytes(file.read_bytes())
             (tmp_path / name).write_bytes(content)
@@ -256,7 +289,7 @@ class TestScreens:
 
     def test_a_pipe_is_forced_into_colour(self, run: Run) -> None:
         assert "38;2;" in run("explain", "fine", "--color", "always").out
-        assert "38;2;" in run("explain", "fine", "-f", "text", environ={"FORCE_COLOR": "1"}).out
+        assert "38;2;" in run("explain", "fine", environ={"FORCE_COLOR": "1"}).out
         assert "\x1b" not in run("explain", "fine").out
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.config import load
-from rnnx.errors import ConfigError
+from rnnx.config import load, parse
+from rnnx.errors import ConfigError, DataError
 from rnnx.training.run import prepare
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
@@ -26,7 +26,7 @@ def test_our_own_configs_are_valid(path: Path) -> None:
 
 def test_defaults_and_overrides(tmp_path: Path) -> None:
     path = write(tmp_path, "data: {train: [{path: a.csv}]}\ntraining: {epochs: 3}\n")
-    config = load(path, {"training.epochs": "7", "model.pooling": "attention", "output": "runs/x"})
+    config = load(path, {"training.epochs": 7, "model.pooling": "attention", "output": "runs/x"})
     assert config.data is not None
     assert (config.training.epochs, config.model.pooling, config.output) == (7, "attention", "runs/x")
     assert (config.model.kind, config.data.text, config.data.train[0].passes) == ("lstm", "text", 1.0)
@@ -75,13 +75,27 @@ def test_what_is_not_a_config(tmp_path: Path, text: str, words: str) -> None:
 
 def test_an_override_of_nothing_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path, "seed: 1\n")
-    with pytest.raises(ConfigError, match=r"training\.epoch"):
-        load(path, {"training.epoch": "3"})
+    with pytest.raises(ConfigError, match=r"^--set training\.epoch: training\.epoch: no such setting"):
+        load(path, {"training.epoch": 3})
+    with pytest.raises(ConfigError, match=r"^--set training\.epochs: .*greater than 0"):
+        load(path, {"training.epochs": 0})
     with pytest.raises(ConfigError, match="no settings inside"):
-        load(path, {"seed.more": "3"})
+        load(path, {"seed.more": 3})
+    with pytest.raises(ConfigError, match=r"--set a\.b=\[: not a YAML value"):
+        parse("a.b", "[")
 
 
 @pytest.mark.parametrize("text", ["output: runs/x", "data: {train: [{path: a.csv}]}"])
 def test_training_needs_data_and_a_place(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         prepare(load(write(tmp_path, text)), force=False)
+
+
+def test_the_place_is_checked_before_training(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "data: {train: [{path: a.csv}]}"), {"output": str(tmp_path)})
+    with pytest.raises(DataError, match="is not empty"):
+        prepare(config, force=False)
+    assert prepare(config, force=True) == tmp_path
+    for place in (tmp_path / "c.yaml", tmp_path / "c.yaml" / "run"):
+        with pytest.raises(DataError, match=r"c\.yaml"):
+            prepare(config.model_copy(update={"output": str(place)}), force=True)

@@ -18,8 +18,9 @@ from rnnx.models.engine.network import Network
 from rnnx.models.engine.pooling import Attention
 from rnnx.models.protocols import Array, Batch, Integers
 from rnnx.models.scores import cotangent, probabilities
+from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training.network import RecurrentNetwork, load_network
-from tests.conftest import TEXTS
+from tests.conftest import MODELS, TEXTS, WORDS
 
 OFS = ("logit", "prob", "loss")
 
@@ -163,6 +164,21 @@ def by_hand(folder: Path, ids: list[int]) -> tuple[list[Array], list[Array]]:
     return hs, cs
 
 
+def test_several_layers_agree_with_torch(tmp_path: Path) -> None:
+    spec = MODELS["attention"]
+    torch.manual_seed(1)
+    network = RecurrentNetwork(spec, torch.randn(len(WORDS) + 2, 6), hidden=5, layers=3).eval()
+    weights = {name: 2 * tensor.numpy() for name, tensor in network.state_dict().items()}
+    checkpoint.write(tmp_path, spec, weights, Vocabulary(SPECIAL + WORDS))
+    model = checkpoint.load(str(tmp_path))
+    batch = model.encode(TEXTS)
+    x = model.embed(batch)
+    target = np.ones(len(TEXTS), int)
+    logits, gradient = autograd(load_network(str(tmp_path)), x, batch, target, "logit")
+    np.testing.assert_allclose(model.logits(x, batch), logits, atol=1e-5)
+    np.testing.assert_allclose(model.gradient(x, batch, target), gradient, atol=1e-5)
+
+
 def test_states_follow_the_equations(folder: Path, model: RecurrentClassifier) -> None:
     batch = model.encode(["not a good film"])
     steps = model.steps(model.embed(batch), batch, np.zeros(1, int))
@@ -216,3 +232,21 @@ def test_negative_target_of_one_logit_is_its_negation() -> None:
     np.testing.assert_array_equal(cotangent(logits, np.array([1, 0]), "logit"), [[1], [-1]])
     up, down = cotangent(logits, np.array([1, 0]), "prob")[:, 0]
     assert up == pytest.approx(-down) == pytest.approx(0.14914645)
+
+
+@pytest.mark.parametrize("logit", [0.5, 10.0, 17.0, 20.0, 40.0])
+def test_a_certain_model_keeps_its_small_gradients(logit: float) -> None:
+    """d log sigmoid(z) / dz = 1 / (1 + e^z), the same for a text and for its mirror image."""
+    for sign, target in ((1, 1), (-1, 0)):
+        logits = np.array([[sign * logit]], np.float32)
+        (found,) = cotangent(logits, np.array([target]), "loss")[0]
+        assert found == pytest.approx(sign / (1 + np.exp(logit)), rel=1e-5)
+    two = np.array([[0.0, logit]], np.float32)
+    np.testing.assert_allclose(
+        cotangent(two, np.array([1]), "loss")[0], np.array([-1, 1]) / (1 + np.exp(logit)), rtol=1e-5
+    )
+
+
+def test_an_unknown_score_is_an_error() -> None:
+    with pytest.raises(ValueError, match="logits"):
+        cotangent(np.zeros((1, 1), np.float32), np.array([1]), "logits")

@@ -19,7 +19,7 @@ from rnnx.methods.chain import chain
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.models import catalog, checkpoint
 from rnnx.models.engine.classifier import RecurrentClassifier
-from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.models.protocols import Array, Batch, Diagnosed, Integers
 from rnnx.types import Attribution, Explanation, Trace
 from tests.conftest import MODELS, TEXTS, random_model
 
@@ -92,6 +92,7 @@ class TestContract:
         function = registry.load(registry.view(view).function if view else ROWS[method].function)
         batch = model.encode(TEXTS)
         found = function(model, batch, np.zeros(len(TEXTS), int))
+        found = found.found if isinstance(found, Diagnosed) else found
         for array in found.values() if isinstance(found, dict) else [found]:
             assert array.shape == batch.ids.shape
             assert not array[~batch.mask].any()
@@ -219,9 +220,17 @@ def test_what_is_explained_scales_the_gradient() -> None:
 def test_chain_shows_the_gradient_of_grad(model: RecurrentClassifier) -> None:
     batch = model.encode(TEXTS)
     target = np.zeros(len(TEXTS), int)
-    columns = chain(model, batch, target)
+    columns, diagnostics = chain(model, batch, target)
     np.testing.assert_allclose(columns["dy/dx_t"], grad(model, batch, target), atol=1e-6)
     assert list(columns) == list(registry.view("chain").columns)
+    whole = np.hypot(columns["dy/dh_t"], columns["dy/dc_t"])
+    np.testing.assert_allclose(diagnostics["reaches_start"], whole[:, 0] / whole.max(1), rtol=1e-5)
+
+
+def test_a_views_diagnostics_are_in_the_explanation() -> None:
+    model = checkpoint.load("sentiment-lstm")
+    for e in rnnx.explain(model, ["a good film", "bad"], view="chain"):
+        assert 0 <= e.diagnostics["reaches_start"] <= 1
 
 
 def test_chain_of_the_last_state_starts_whole(tmp_path: Path) -> None:
@@ -254,12 +263,13 @@ def test_attention_is_refused_with_what_would_work() -> None:
         ({"method": "grad", "view": "chian"}, UnknownName, "chain"),
         ({"method": "grad-x-input", "view": "chain"}, Unsupported, "--method grad"),
         ({"method": "attention", "of": "prob"}, RnnxError, "no settings"),
+        ({"texts": "one string"}, RnnxError, "a list"),
     ],
 )
 def test_wrong_names_are_said_at_once(given: dict[str, Any], error: type[RnnxError], words: str) -> None:
     model = checkpoint.load("sentiment-attention")
     with pytest.raises(error) as caught:
-        rnnx.explain(model, ["x"], **given)
+        rnnx.explain(model, **{"texts": ["x"], **given})
     assert words in caught.value.hint
 
 

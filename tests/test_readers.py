@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from rnnx.data.readers import Row, read
+from rnnx.data.readers import Row, lines, read
 from rnnx.errors import DataError
 
 GOOD = [("Good, really.", "positive"), ('a "bad"\none', "negative"), ("电影", "positive")]
 FILES = {
     "r.jsonl": '{"text": "Good, really.", "label": "positive"}\n\n{"text": "a \\"bad\\"\\none", "label": "negative"}\n'
     '{"text": "电影", "label": "positive"}\n',
+    "r.json": '[{"text": "Good, really.", "label": "positive"}, {"text": "a \\"bad\\"\\none", "label": "negative"},\n'
+    '{"text": "电影", "label": "positive"}]',
     "r.csv": 'label,text\npositive,"Good, really."\nnegative,"a ""bad""\none"\npositive,电影\n',
     "r.tsv": 'text\tlabel\nGood, really.\tpositive\n"a ""bad""\none"\tnegative\n电影\tpositive\n',
 }
@@ -96,3 +98,24 @@ def test_a_huge_field_is_read(tmp_path: Path) -> None:
     rows, faults = gather(path)
     assert len(rows[0].text) == 500_000
     assert not faults
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"text\n" * 999)[:-30]], ids=["junk", "cut"])
+def test_a_damaged_gz_is_an_error(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"r\.csv\.gz"):
+        gather(path)
+
+
+def test_an_empty_label_is_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(f'{{"text": "t", "label": {label}}}\n' for label in ('""', "null", "0", "false", '"x"')))
+    assert [row.label for row in gather(path)[0]] == [None, None, "0", "False", "x"]
+
+
+def test_the_mark_of_utf8_is_not_text() -> None:
+    assert [row.text for row in lines(["\ufeffgood\n", "\ufeffbad\n"], "standard input", pytest.fail)] == [
+        "good",
+        "\ufeffbad",
+    ]

@@ -10,13 +10,14 @@ from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
 from rnnx.render import formats, palette, picture, plain
 from rnnx.render.text import number, signed, visible
 from rnnx.text.tokenizer import words
-from rnnx.types import Attribution, Explanation, Prediction, Token, Trace
+from rnnx.types import Attribution, Explanation, Prediction, Trace
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -88,7 +89,7 @@ class TestPicture:
         drawn = draw(explanation(), no_color=True)
         assert look(drawn, "not") == "1"
         assert look(drawn, "bad") == "4"
-        assert "bad −1.00" in ESCAPE.sub("", drawn)
+        assert "bad\u00a0−1.00" in ESCAPE.sub("", drawn)
 
     def test_unsigned_scores_never_wear_for_and_against(self) -> None:
         drawn = draw(explanation(scores=(0.5, 1.0, 0.05, 0.4), sign=False))
@@ -118,8 +119,17 @@ class TestPicture:
         for token in e.tokens:
             assert re.search(rf"^ *{token.text} +2\.00", drawn, re.MULTILINE)
         assert "the whole gradient" in drawn
-        assert "5.0% arrives at the first token (not)" in drawn
-        assert "less than 10% arrives at 1 of 4 tokens" in drawn
+        assert all(cell_len(line) <= 80 for line in drawn.splitlines())
+
+    @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+    def test_a_trace_fits_and_keeps_its_last_column(self, width: int) -> None:
+        columns = dict.fromkeys(("dy/dh_T", "dy/dh_t", "dy/dc_t", "dh_t/dx_t", "dy/dx_t"), (2.0, 1e-05, 123.4, 0.5))
+        evidence = {"kind": "trace", "view": "chain", "columns": columns}
+        e = Explanation.from_dict({**explanation().to_dict(), "evidence": evidence})
+        drawn = ESCAPE.sub("", draw(e, width))
+        assert all(cell_len(line) <= width for line in drawn.splitlines())
+        assert "123.40" in drawn
+        assert "dy/dx_t" in drawn.splitlines()[2] + drawn.splitlines()[3] + drawn.splitlines()[4]
 
 
 HOSTILE = "good \x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] \u202eevil\u202c \x9b1m \x00 \ud800 :smile: <b>&amp;"
@@ -178,6 +188,24 @@ class TestPalette:
             if found.color:
                 assert all(palette.contrast(rgb(found, "color"), box) >= 4.4 for box in under)
 
+    @pytest.mark.parametrize("background", BACKGROUNDS)
+    @pytest.mark.parametrize("share", [s / 20 for s in range(-20, 21)])
+    def test_every_token_is_readable_in_256_colours(self, share: float, background: str) -> None:
+        for sign in (True, False):
+            found = palette.style(share, signed=sign, background=background)
+            if found.color and found.bgcolor:
+                ink, box = (c.downgrade(ColorSystem.EIGHT_BIT).get_truecolor() for c in (found.color, found.bgcolor))
+                assert palette.contrast((*ink,), (*box,)) >= 3
+
+    def test_16_colours_need_no_box(self) -> None:
+        """Shades of 16 colours are the terminal's own; a strong token is reversed, which is always readable."""
+        for share in (-1.0, -0.4, -0.1, 0.1, 0.4, 1.0):
+            found = palette.style(share, signed=True, basic=True)
+            assert found.bgcolor is None
+            assert found.reverse is (abs(share) == 1)
+            assert bool(found.bold) is (share >= 0.3)
+            assert bool(found.underline) is (share <= -0.3)
+
     @pytest.mark.parametrize("background", ["dark", "light"])
     def test_more_score_is_more_colour(self, background: str) -> None:
         base = palette.BACKGROUNDS[background]
@@ -230,6 +258,13 @@ class TestFormats:
         )
         assert next(iter(formats.rows([e])))["dy/dx_t"] == 1.0
 
+    def test_csv_cannot_steer_a_terminal_but_a_file_is_exact(self) -> None:
+        for screen in (True, False):
+            stream = io.StringIO()
+            stream.isatty = lambda screen=screen: screen  # type: ignore[method-assign,misc]  # a screen
+            formats.write_csv([{"text": "a\x1b[31m"}], stream)
+            assert ("\x1b" in stream.getvalue()) is not screen
+
     @pytest.mark.parametrize("count", [0, 1, 3])
     def test_json_is_one_array(self, count: int) -> None:
         stream = io.StringIO()
@@ -255,7 +290,4 @@ class TestFormats:
 def test_numbers(value: float, expected: str) -> None:
     assert number(value) == expected
     assert signed(-value) == ("\u2212" + expected if value else "0")
-
-
-def test_tokens_know_their_place() -> None:
-    assert Token("a", 0, 1) == ("a", 0, 1)
+    assert number(-value) == signed(-value)

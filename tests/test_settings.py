@@ -87,6 +87,21 @@ def test_the_source_says_what_the_function_takes(row: Any) -> None:
     assert inspect.getdoc(function) == read.doc
 
 
+@pytest.mark.parametrize("setting", ["n: Optional[int] = 3", "n: list[str] = ()", "n: float = 2**-3", "n: int", "n=3"])
+def test_what_is_no_setting_is_said(setting: str, tmp_path: Path) -> None:
+    (tmp_path / "odd_module.py").write_text(f"def method(model, batch, target, *, {setting}): ...")
+    with pytest.raises(TypeError, match="the setting n needs a type"):
+        settings.signature("odd_module:method")
+
+
+def test_a_broken_plug_in_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken-1.0.dist-info").mkdir()
+    (tmp_path / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text("[rnnx.methods]\nbroken = nowhere:ROW\n")
+    with pytest.warns(UserWarning, match="the method broken of nowhere:ROW is left out"):
+        assert "grad" in registry.methods()
+
+
 def test_another_package_adds_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = tmp_path / "plugin"
     (plugin / "theirs-1.0.dist-info").mkdir(parents=True)

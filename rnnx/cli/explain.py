@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -12,6 +11,7 @@ from rnnx import registry
 from rnnx.cli import inputs, options, outputs
 from rnnx.cli.options import choice, pairs
 from rnnx.cli.terminal import Terminal
+from rnnx.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnx.types import Explanation
@@ -36,7 +36,6 @@ def explain(
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = "text",
-    label_field: options.LabelField = "label",
     color: options.Color = "auto",
     background: options.Background = "auto",
     debug: options.Debug = False,
@@ -58,26 +57,32 @@ def explain(
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed}
     name, asked = _request(config, flags, {**({"of": of} if of else {}), **pairs(set_)})
     faults = inputs.Faults(terminal)
-    rows = inputs.rows(texts, terminal, faults, text_field, label_field)
-    first = list(islice(rows, 1))  # a file that cannot be read is worth saying before the model is loaded
+    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field))
     from rnnx import explaining
     from rnnx.models import catalog, checkpoint
 
     loaded = checkpoint.load(name or catalog.DEFAULT)
-    found = inputs.with_words(chain(first, rows), loaded, faults)
+    found = inputs.with_words(rows, loaded, faults)
     explanations = explaining.explain(loaded, (row.text for row in found), **asked)
     with outputs.opened(output, terminal, force) as stream:
-        _write(kind, outputs.counted(explanations, terminal), stream, terminal, color, background)
+        _write(kind, outputs.counted(explanations, terminal, stream), stream, terminal, color, background)
     faults.close()
 
 
 def _request(config: str | None, flags: dict[str, Any], settings: dict[str, str]) -> tuple[str | None, dict[str, Any]]:
-    """The model's name and the arguments of ``explaining.explain``: flags over the config file over defaults."""
-    asked = {**_section(config), **{name: value for name, value in flags.items() if value is not None}}
-    model, defaults, view = asked.pop("model", None), asked.pop("settings", {}), asked.get("view")
-    asked.setdefault("method", registry.view(view).method if view else "grad")
-    registry.method(asked["method"])  # a misspelt name, too
-    return model, {**asked, **defaults, **settings}
+    """The model's name and the arguments of ``explaining.explain``: flags over the config file over defaults.
+
+    The config's settings are those of its own method. Raises UsageError for a setting that is a flag.
+    """
+    for name in flags.keys() & settings.keys():
+        raise UsageError(f"--set {name} is not a setting of a method", f"use --{name}")
+    section = _section(config)
+    asked = {**section, **{name: value for name, value in flags.items() if value is not None}}
+    defaults = asked.pop("settings", {}) if asked.get("method") == section.get("method") else {}
+    asked.pop("settings", None)
+    if "method" in asked:
+        registry.method(asked["method"])  # a misspelt name is worth saying before the model is loaded
+    return asked.pop("model", None), {**asked, **defaults, **settings}
 
 
 def _section(config: str | None) -> dict[str, Any]:

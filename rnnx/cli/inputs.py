@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ class Faults:
             self.terminal.warn(f"{self.count} rows left out in all")
 
 
-def rows(arguments: list[str] | None, terminal: Terminal, faults: Faults, text: str, label: str) -> Iterator[Row]:
+def rows(
+    arguments: list[str] | None, terminal: Terminal, faults: Faults, text: str, label: str = "label"
+) -> Iterator[Row]:
     """The texts that the arguments name; without arguments those of a pipe.
 
     Raises UsageError where there is nothing to read, DataError for a file that cannot be read.
@@ -48,10 +51,10 @@ def rows(arguments: list[str] | None, terminal: Terminal, faults: Faults, text: 
         path = Path(argument)
         if argument == "-":
             yield from readers.lines(terminal.stdin, "standard input", faults)
-        elif _is_file(path):
+        elif _exists(path):
+            if path.is_dir():
+                raise DataError(f"{argument} is a folder", f"name its files: {argument.rstrip('/')}/*.txt")
             yield from readers.read(path, faults, text=text, label=label)
-        elif _is_folder(path):
-            raise DataError(f"{argument} is a folder", f"name its files: {argument.rstrip('/')}/*.txt")
         elif readers.is_readable(path) and " " not in argument:
             raise DataError(
                 f"{argument}: no such file",
@@ -59,6 +62,17 @@ def rows(arguments: list[str] | None, terminal: Terminal, faults: Faults, text: 
             )
         else:
             yield _literal(argument)
+
+
+def started(found: Iterator[Row]) -> Iterator[Row]:
+    """The same rows, the first of them read: a file that cannot be read is worth saying before anything else.
+
+    Raises DataError if there is none.
+    """
+    first = next(found, None)
+    if first is None:
+        raise DataError("no text in what was given", "a text a line, or a file with a field of texts")
+    return chain([first], found)
 
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults) -> Iterator[Row]:
@@ -72,17 +86,10 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults) -> Itera
             faults(f"{row.where}: no words in the text")
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:  # a text too long for a file name
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
+        return path.exists()
+    except (OSError, ValueError):  # a text that can be no file name: too long, or with a NUL
         return False
 
 

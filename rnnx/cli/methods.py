@@ -11,6 +11,7 @@ import typer
 from rnnx import registry, settings
 from rnnx.cli import options
 from rnnx.cli.terminal import Terminal
+from rnnx.errors import UnknownName
 from rnnx.registry import Method, View
 
 
@@ -62,13 +63,14 @@ def _entry(name: str, traits: str, summary: str, width: int) -> Iterator[str]:
 
 def _traits(row: Method) -> str:
     signed = "signed" if row.signed else "unsigned"
-    if row.signed_when:
-        signed += "; signed with " + ", ".join(f"{name}={value}" for name, value in row.signed_when.items())
     return f"{signed}; needs {', '.join(sorted(row.needs))}" if row.needs else signed
 
 
 def _page(name: str, width: int) -> Iterator[str]:
-    row: Method | View = registry.VIEWS[name] if name in registry.VIEWS else registry.method(name)
+    pages: dict[str, Method | View] = {**registry.VIEWS, **registry.methods()}
+    if name not in pages:
+        raise UnknownName("method or view", name, pages)
+    row = pages[name]
     found = settings.signature(row.function)
     traits = _traits(row) if isinstance(row, Method) else f"a view of {row.method}"
     yield f"{row.name} ({traits})"

@@ -10,9 +10,10 @@ from typing import TextIO, TypeVar
 
 from rnnx.cli.options import choice
 from rnnx.cli.terminal import Terminal
-from rnnx.errors import DataError
+from rnnx.errors import DataError, RnnxError
+from rnnx.render.formats import WRITERS
 
-FORMATS = ("auto", "text", "plain", "jsonl", "json", "csv")
+FORMATS = ("auto", "text", "plain", *WRITERS)
 SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def pick(asked: str, output: str | None, terminal: Terminal, color: str) -> str:
         return asked
     if output is not None:
         return SUFFIXES.get(Path(output).suffix.lower(), "plain")
-    return "text" if color == "always" or terminal.stdout.isatty() else "plain"
+    return "text" if terminal.coloured(color, terminal.stdout) or terminal.stdout.isatty() else "plain"
 
 
 @contextmanager
@@ -42,16 +43,21 @@ def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[Text
         raise DataError(f"{output} is there already", "choose another name, or --force to overwrite it") from None
     except OSError as error:
         raise DataError(f"{output}: {error.strerror}", "choose a place that you may write to") from None
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    except RnnxError:
+        if not Path(output).stat().st_size:  # nothing is lost, and the next try finds no file in its way
+            Path(output).unlink()
+        raise
     terminal.say(f"wrote {output}")
 
 
-def counted(items: Iterable[T], terminal: Terminal) -> Iterator[T]:
-    """The items, with a live count on stderr once it takes longer than a second; only where that is a terminal
-    and the results go elsewhere.
+def counted(items: Iterable[T], terminal: Terminal, stream: TextIO) -> Iterator[T]:
+    """The items, with a live count on stderr once it takes longer than a second; only where stderr is a
+    terminal and the results do not go to one.
     """
-    if not terminal.stderr.isatty() or terminal.stdout.isatty():
+    if not terminal.stderr.isatty() or stream.isatty():
         yield from items
         return
     start, shown = time.monotonic(), 0.0

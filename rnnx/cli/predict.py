@@ -41,17 +41,17 @@ def predict(
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     faults = inputs.Faults(terminal)
-    found = inputs.rows(texts, terminal, faults, text_field, label_field)
+    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, label_field))
     from rnnx import explaining
     from rnnx.models import catalog, checkpoint
 
     loaded = checkpoint.load(model or catalog.DEFAULT)
-    kept, asked = tee(inputs.with_words(found, loaded, faults))
+    kept, asked = tee(inputs.with_words(rows, loaded, faults))
     predictions = explaining.predict(loaded, (row.text for row in asked))
     score = _Score()
     results = score.watch(zip(kept, predictions, strict=True))
     with outputs.opened(output, terminal, force) as stream:
-        _write(kind, outputs.counted(results, terminal), stream, terminal, color)
+        _write(kind, outputs.counted(results, terminal, stream), stream, terminal, color)
     faults.close()
     if score.labelled:
         share = score.right / score.labelled
@@ -87,11 +87,5 @@ def _write(kind: str, results: Iterable[Result], stream: TextIO, terminal: Termi
 
 
 def _record(row: Row, prediction: Prediction, *, flat: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "text": row.text,
-        "label": prediction.label,
-        "probability": prediction.probability,
-    }
-    if row.label is not None:
-        record["given"] = row.label
+    record = {"text": row.text, "label": prediction.label, "probability": prediction.probability, "given": row.label}
     return record if flat else {**record, "probabilities": prediction.probabilities}

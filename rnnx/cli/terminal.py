@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from rnnx.render.text import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -76,8 +78,8 @@ class Terminal:
         return "256" if "256" in term else "standard"
 
     def say(self, line: str) -> None:
-        """A line on stderr."""
-        print(line, file=self.stderr, flush=True)
+        """A line on stderr; what came from a user in it cannot steer the terminal."""
+        print(visible(line), file=self.stderr, flush=True)
 
     def warn(self, line: str) -> None:
         """A warning on stderr."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnnx.training.loop import Epoch, Step
 
     Show = Callable[[Step], None]
+    Say = Callable[[str], None]
 
 
 def train(
@@ -40,10 +41,10 @@ def train(
       rnnx train configs/quickstart.yaml --set training.epochs=3 --output runs/short
     """
     terminal: Terminal = context.obj
-    from rnnx.config import load
+    from rnnx.config import load, parse
 
-    overrides = options.pairs(set_)
-    given = {"output": output, "seed": None if seed is None else str(seed)}
+    overrides = {name: parse(name, text) for name, text in options.pairs(set_).items()}
+    given = {"output": output, "seed": seed}
     settings = load(config, {**overrides, **{name: value for name, value in given.items() if value is not None}})
     terminal.say("loading torch and the data \u2026")
     try:
@@ -55,44 +56,41 @@ def train(
 
     folder = run.prepare(settings, force)
     faults = inputs.Faults(terminal)
-    with _display(terminal, quiet) as show:
-        _follow(run.train(settings, folder, faults), terminal, show)
+    with _display(terminal, quiet) as (show, say):
+        _follow(run.train(settings, folder, faults), show, say)
     faults.close()
     terminal.say(f"wrote {folder}")
     terminal.say(f'try: rnnx explain --model {folder} "not bad at all"')
 
 
-def _follow(events: Iterable[Step | Epoch], terminal: Terminal, show: Show) -> None:
+def _follow(events: Iterable[Step | Epoch], show: Show, say: Say) -> None:
     from rnnx.training.loop import Step
 
     for event in events:
         if isinstance(event, Step):
             show(event)
         else:
-            scores = ", ".join(f"{name} {accuracy:.1%}" for name, (accuracy, _) in event.dev.items())
+            named = {path.rpartition("/")[2].partition(".")[0]: accuracy for path, (accuracy, _) in event.dev.items()}
+            scores = ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in named.items())
             mark = "  (best so far)" if event.best else ""
-            terminal.say(f"epoch {event.number}: loss {event.loss:.3f}; dev accuracy: {scores}{mark}")
+            say(f"epoch {event.number}: loss {event.loss:.3f}; dev accuracy: {scores}{mark}")
 
 
 @contextmanager
-def _display(terminal: Terminal, quiet: bool) -> Iterator[Show]:
-    """A bar with loss, accuracy and time left where stderr is a terminal, else nothing."""
+def _display(terminal: Terminal, quiet: bool) -> Iterator[tuple[Show, Say]]:
+    """Where stderr is a terminal a bar with loss, accuracy and time left, and lines above it; else lines only."""
     if quiet or not terminal.stderr.isatty():
-        yield lambda step: None
+        yield lambda step: None, terminal.say
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[score]}"),
-        TimeRemainingColumn(),
-    )
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[score]}"), TimeRemainingColumn()
     with Progress(*columns, console=terminal.console(file=terminal.stderr), transient=True) as progress:
         task = progress.add_task("", score="")
 
         def show(step: Step) -> None:
             score = f"loss {step.loss:.3f}  accuracy {step.accuracy:.1%}"
-            progress.update(task, description=f"epoch {step.epoch}", completed=step.done, total=step.total, score=score)
+            done, total = (step.epoch - 1) * step.total + step.done, step.epochs * step.total
+            progress.update(task, description=f"epoch {step.epoch}", completed=done, total=total, score=score)
 
-        yield show
+        yield show, progress.console.print

@@ -1,4 +1,4 @@
-"""Files of texts, read as a stream of rows: JSON lines, CSV, TSV and plain text, also gzipped.
+"""Files of texts, read as a stream of rows: JSON lines, JSON, CSV, TSV and plain text, also gzipped.
 
 A bad row does not stop the rest: ``fault`` is told where it is and what is wrong, and reading goes on.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -15,6 +16,7 @@ from typing import IO, Any, NamedTuple, cast
 from rnnx.errors import DataError, did_you_mean
 
 Fault = Callable[[str], None]
+BOM = "\ufeff"
 
 
 class Row(NamedTuple):
@@ -31,14 +33,14 @@ def read(path: Path, fault: Fault, *, text: str = "text", label: str = "label") 
     ``text`` and ``label`` name the fields. Raises DataError if the file cannot be opened or if its first row
     lacks the text field.
     """
-    kind = suffix(path)
-    with open_text(path) as stream:
-        if kind in _JSON:
-            yield from _checked(_json_lines(stream, str(path), fault), fault, text, label)
-        elif kind in _TABLES:
-            yield from _checked(_table(stream, str(path), fault, _TABLES[kind]), fault, text, label)
-        else:
-            yield from lines(stream, str(path), fault)
+    kind, stream = suffix(path), text_lines(path)
+    if kind in _JSON:
+        parse = _json_array if kind == ".json" else _json_lines
+        yield from _checked(parse(stream, str(path), fault), fault, text, label)
+    elif kind in _TABLES:
+        yield from _checked(_table(stream, str(path), fault, _TABLES[kind]), fault, text, label)
+    else:
+        yield from lines(stream, str(path), fault)
 
 
 def lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Row]:
@@ -46,7 +48,7 @@ def lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Row]:
     for number, line in enumerate(stream, 1):
         where = f"{name}:{number}"
         if _decoded(line, where, fault) and line.strip():
-            yield Row(line.rstrip("\r\n"), None, where)
+            yield Row(line.rstrip("\r\n").removeprefix(BOM if number == 1 else ""), None, where)
 
 
 def suffix(path: Path) -> str:
@@ -59,14 +61,17 @@ def is_readable(path: Path) -> bool:
     return suffix(path) in _KNOWN
 
 
-def open_text(path: Path) -> IO[str]:
-    """Open a plain or gzipped file; bytes that are not UTF-8 become surrogates. Raises DataError."""
+def text_lines(path: Path) -> Iterator[str]:
+    """The lines of a plain or gzipped file; bytes that are not UTF-8 become surrogates. Raises DataError."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        stream = opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", "check the name and that you may read it") from None
-    return cast(IO[str], stream)
+        with opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+            yield from cast(IO[str], stream)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(
+            f"{path}: {reason}", "check the name, that the file is whole, and that you may read it"
+        ) from None
 
 
 def _json_lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[tuple[str, Any]]:
@@ -78,6 +83,17 @@ def _json_lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[tupl
             yield where, json.loads(line)
         except ValueError as error:
             fault(f"{where}: not JSON ({error})")
+
+
+def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[tuple[str, Any]]:
+    try:
+        found = json.loads("".join(stream))
+    except ValueError as error:
+        raise DataError(f"{name}: not JSON ({error})", "a JSON object a line goes into a .jsonl file") from None
+    for number, item in enumerate(found if isinstance(found, list) else [found], 1):
+        where = f"{name}: item {number}"
+        if _decoded(json.dumps(item, ensure_ascii=False), where, fault):
+            yield where, item
 
 
 def _table(stream: Iterable[str], name: str, fault: Fault, delimiter: str) -> Iterator[tuple[str, Any]]:
@@ -112,7 +128,7 @@ def _checked(rows: Iterable[tuple[str, Any]], fault: Fault, text: str, label: st
         if not isinstance(value, str) or not value.strip():
             fault(f"{where}: the field {text!r} has no text in it")
             continue
-        yield Row(value, None if found is None else str(found), where)
+        yield Row(value, None if found in (None, "") else str(found), where)
 
 
 def _decoded(text: str, where: str, fault: Fault) -> bool:
@@ -124,6 +140,6 @@ def _decoded(text: str, where: str, fault: Fault) -> bool:
     return True
 
 
-_JSON = {".jsonl", ".ndjson"}
+_JSON = {".jsonl", ".ndjson", ".json"}
 _TABLES = {".csv": ",", ".tsv": "\t"}
 _KNOWN = {*_JSON, *_TABLES, ".txt"}

@@ -22,10 +22,10 @@ def grad(model: Differentiable, batch: Batch, target: Integers, *, norm: Norm = 
     Simonyan et al. 2014 (saliency); Li et al. 2016 for text. The score of token t is the size of the gradient
     d score / d x_t over the embedding's dimensions: ``l2`` its length, ``l1`` the sum of absolute values,
     ``squared`` the sum of squares, ``max`` the largest absolute value. These have no sign: they say how much,
-    not for or against. ``sum`` adds the gradient up with its sign: what happens when all dimensions grow
-    alike. ``of`` is what is differentiated: the target's logit, its probability (nearly 0 everywhere when the
-    model is certain), or its loss, sign turned so that positive speaks for the target. The scores do not add
-    up to anything.
+    not for or against. ``sum`` adds the gradient up as it is, what happens when all dimensions grow alike;
+    it can be negative, which is not "against the target" either. ``of`` is what is differentiated: the
+    target's logit, its probability (nearly 0 everywhere when the model is certain), or its loss, sign turned
+    so that positive speaks for the target. The scores do not add up to anything.
 
     Returns (batch, token) scores; padding is 0.
     """

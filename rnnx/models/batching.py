@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+BUDGET = 16_384  # tokens computed together, padding included: about 50 MB
+
 
 def buckets(
     lengths: Sequence[int], tokens: int, *, texts: int = 2**31, by: Sequence[float] = ()

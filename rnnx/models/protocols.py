@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,13 @@ class Batch:
     def mask(self) -> Mask:
         """True for real tokens, (B, T)."""
         return np.arange(self.ids.shape[1]) < self.lengths[:, None]
+
+
+class Diagnosed(NamedTuple):
+    """What a method found, with what helps to judge it: numbers by name, one a text, (B,)."""
+
+    found: Array | dict[str, Array]
+    diagnostics: dict[str, Array]
 
 
 class Classifier(Protocol):
@@ -94,12 +101,14 @@ class Steps:
     states (B, T, parts, H): h, and for an LSTM c, after each token. adjoints: d score / d states, same shape,
     all paths to the output included. jacobians (B, T, H, E): dh_t / dx_t of the step alone. pooled (B, H):
     d score / d the vector that the output layer sees (h_T, for a model that reads the last state).
+    gradient (B, T, E): d score / d x.
     """
 
     states: Array
     adjoints: Array
     jacobians: Array
     pooled: Array
+    gradient: Array
 
 
 class Recurrent(Differentiable, Protocol):

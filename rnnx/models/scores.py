@@ -28,12 +28,15 @@ def cotangent(logits: Array, target: Integers, of: str) -> Array:
     """
     p, target = probabilities(logits), np.asarray(target)
     rows = np.arange(len(p))
-    chosen = np.zeros_like(p)
-    chosen[rows, target] = 1
     if of == "logit":
-        sign = np.where(target == 1, 1, -1)[:, None].astype(logits.dtype)
-        return sign if logits.shape[1] == 1 else chosen
-    grad = chosen - p  # d log p_target / d logits
+        grad = np.zeros_like(p)
+        grad[rows, target] = 1
+        return grad[:, 1:] - grad[:, :1] if logits.shape[1] == 1 else grad
+    if of not in ("prob", "loss"):
+        raise ValueError(f"of must be logit, prob or loss, not {of!r}")
+    grad = -p  # d log p_target / d logits = chosen - p; 1 - p_target as a sum, which keeps its digits near 1
+    grad[rows, target] = 0
+    grad[rows, target] = -grad.sum(axis=1)
     if of == "prob":
-        grad = grad * p[rows, target][:, None]
+        grad *= p[rows, target][:, None]
     return grad[:, 1:] if logits.shape[1] == 1 else grad

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any, TextIO
 
+from rnnx.render.text import UNSAFE, escape, visible
 from rnnx.types import Attribution, Explanation, Trace
-
-# JSON may hold these raw, but a terminal would obey them.
-_CONTROLS = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]")
 
 
 def to_json(data: Any) -> str:
     """One line of JSON, readable in any script, that cannot steer a terminal."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return UNSAFE.sub(escape, text)
 
 
 def write_jsonl(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
@@ -38,13 +35,14 @@ def write_json(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
 
 
 def write_csv(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
-    """A table; the first record gives the columns."""
+    """A table; the first record gives the columns. On a terminal, what could steer it is made visible."""
     writer: csv.DictWriter[str] | None = None
+    terminal = stream.isatty()
     for record in records:
         if writer is None:
             writer = csv.DictWriter(stream, list(record), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(record)
+        writer.writerow({k: visible(v) if terminal and isinstance(v, str) else v for k, v in record.items()})
         stream.flush()
 
 

@@ -15,7 +15,7 @@ from rich.color import Color
 from rich.color_triplet import ColorTriplet
 from rich.style import Style
 
-from rnnx.render.summary import MARKED
+from rnnx.render.summary import MARKED, STRONG
 
 RGB = tuple[int, int, int]
 
@@ -23,6 +23,9 @@ FOR, AGAINST, UNSIGNED = (0, 114, 178), (213, 94, 0), (146, 80, 160)
 BACKGROUNDS: dict[str, RGB] = {"dark": (24, 24, 24), "light": (255, 255, 255)}
 MIDDLE = 0.18  # the luminance that has the same contrast, 4.6, to black and to white
 FAINT = 0.08  # share of the largest score from which a token is coloured
+_HUES = {"for": FOR, "against": AGAINST, "unsigned": UNSIGNED}
+_BASIC = {"for": "cyan", "against": "yellow", "unsigned": "magenta"}
+_BASIC_LIGHT = {"for": "blue", "against": "red", "unsigned": "magenta"}
 _STEPS = 20
 
 
@@ -36,15 +39,21 @@ def theme(choice: str, environ: Mapping[str, str]) -> str:
     return "light" if int(background) in (7, *range(9, 16)) else "dark"
 
 
-def style(share: float, *, signed: bool, background: str = "unknown") -> Style:
-    """The look of a token whose score is ``share`` (-1 to 1) of the largest absolute score of its text."""
+def style(share: float, *, signed: bool, background: str = "unknown", basic: bool = False) -> Style:
+    """The look of a token whose score is ``share`` (-1 to 1) of the largest absolute score of its text.
+
+    ``basic``: for a terminal of 16 colours, whose shades are its own, so that a box must be reversed text.
+    """
     strength = min(abs(share), 1.0)
     if strength < FAINT:
         return Style()
-    hue = (FOR if share > 0 else AGAINST) if signed else UNSIGNED
-    against = signed and share < 0
+    side = ("for" if share > 0 else "against") if signed else "unsigned"
     marked = strength >= MARKED
-    return _style(hue, round(strength * _STEPS) / _STEPS, background, marked and not against, marked and against)
+    bold, underline = marked and side != "against", marked and side == "against"
+    if basic:
+        color = (_BASIC_LIGHT if background == "light" else _BASIC)[side]
+        return Style(color=color, bold=bold, underline=underline, reverse=strength >= STRONG)
+    return _style(_HUES[side], round(strength * _STEPS) / _STEPS, background, bold, underline)
 
 
 @cache

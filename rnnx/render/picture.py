@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -17,8 +19,10 @@ from rnnx.types import Attribution, Explanation, Prediction, Trace
 
 WIDEST = 100  # columns: longer lines of running text are hard to read
 BAR = 20
+LABEL, WIDE_LABEL, NUMBER = 10, 16, 10  # columns of a trace: a token, a token with room, a number
 FADED = "bright_black"
 _SIGNED_SCALE, _UNSIGNED_SCALE = (-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0), (0.1, 0.3, 0.6, 1.0)
+Look = Callable[[float], Style]  # of a token, from its share of the largest score
 _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 
 
@@ -28,17 +32,20 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
     if isinstance(evidence, Trace):
         parts: list[RenderableType] = [trace(explanation, evidence, min(console.width, WIDEST) - 4)]
     else:
-        parts = [running(explanation, evidence, background), "", key(explanation, evidence, background)]
+        basic = console.color_system == "standard"
+        look = partial(palette.style, signed=evidence.signed, background=background, basic=basic)
+        parts = [running(explanation, evidence, look), "", key(explanation, evidence, look)]
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
-    group = Group(headline(explanation.prediction, explanation.model), "", *parts, "", foot)
+    group = Group(headline(explanation.prediction, explanation.model, console.width), "", *parts, "", foot)
     console.print(Padding(group, (0, 2)), width=min(console.width, WIDEST))
 
 
-def headline(prediction: Prediction, model: str) -> RenderableType:
+def headline(prediction: Prediction, model: str, width: int) -> RenderableType:
     """Label, probability, a bar, the runner-up, and at the right the model."""
     line = Text().append(visible(prediction.label), "bold").append(f" {prediction.probability:.1%}  ")
-    filled = round(prediction.probability * BAR)
-    line.append("\u2501" * filled).append("\u2501" * (BAR - filled), FADED)
+    bar = BAR if width >= 60 else BAR // 4
+    filled = round(prediction.probability * bar)
+    line.append("\u2501" * filled).append("\u2501" * (bar - filled), FADED)
     others = [(p, label) for label, p in prediction.probabilities.items() if label != prediction.label]
     if others:
         line.append(f"  {visible(max(others)[1])} {max(others)[0]:.1%}")
@@ -49,26 +56,22 @@ def headline(prediction: Prediction, model: str) -> RenderableType:
     return grid
 
 
-def running(explanation: Explanation, evidence: Attribution, background: str) -> Text:
+def running(explanation: Explanation, evidence: Attribution, look: Look) -> Text:
     """The text as it was written, tokens in their colours."""
     top = largest(evidence.scores)
     body, at = Text(overflow="fold"), 0
     for token, score in zip(explanation.tokens, evidence.scores, strict=True):
         body.append(visible(explanation.text[at : token.start]))
-        body.append(visible(token.text), palette.style(score / top, signed=evidence.signed, background=background))
+        body.append(visible(token.text), look(score / top))
         at = token.end
     return body.append(visible(explanation.text[at:]))
 
 
-def key(explanation: Explanation, evidence: Attribution, background: str) -> RenderableType:
+def key(explanation: Explanation, evidence: Attribution, look: Look) -> RenderableType:
     """The scale of the colours, and the tokens with the largest scores and their values."""
-    looks = {
-        share: palette.style(share, signed=evidence.signed, background=background)
-        for share in (_SIGNED_SCALE if evidence.signed else _UNSIGNED_SCALE)
-    }
     scale = Text()
-    for share, look in looks.items():
-        scale.append(f" {share:+.1f} " if evidence.signed else f" {share:.1f} ", look)
+    for share in _SIGNED_SCALE if evidence.signed else _UNSIGNED_SCALE:
+        scale.append(f" {share:+.1f} " if evidence.signed else f" {share:.1f} ", look(share))
     scale.append(f"  1.0 is {number(largest(evidence.scores))}", FADED)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
@@ -76,26 +79,26 @@ def key(explanation: Explanation, evidence: Attribution, background: str) -> Ren
     grid.add_row("scale", scale)
     for name, entries in strongest(explanation, evidence):
         listed = " \u00b7 ".join(f"{token}\u00a0{score}" for token, score in entries)
-        label = Text().append(name, looks[-1.0 if name == "against" else 1.0])
+        label = Text().append(name, look(-1.0 if name == "against" else 1.0))
         grid.add_row(label, Text(listed or "nothing", overflow="fold"))
     return grid
 
 
 def trace(explanation: Explanation, evidence: Trace, width: int) -> RenderableType:
-    """A row a token: each measured quantity as a number and a bar, and below what the columns mean."""
-    names = list(evidence.columns)
-    room = width - 14 - 9 * len(names)
-    bar = max(0, min(12, room // len(names)))
+    """A row a token: each measured quantity as a number and a bar, and below what the columns mean.
+
+    In a narrow terminal the bars go first, then the columns from the left.
+    """
+    columns = dict(list(evidence.columns.items())[-max(1, (width - LABEL) // NUMBER) :])
+    label = LABEL if width < LABEL + NUMBER * len(columns) + 10 else WIDE_LABEL
+    bar = max(0, min(12, (width - label - NUMBER * len(columns)) // len(columns) - 1))
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("", max_width=14, no_wrap=True, overflow="ellipsis")
-    for name in names:
-        table.add_column(f"{name:>7}", no_wrap=True)
-    tops = {name: largest(values) for name, values in evidence.columns.items()}
+    table.add_column("", width=label - 1, no_wrap=True, overflow="ellipsis")
+    for name in columns:
+        table.add_column(f"{name:>{NUMBER - 1}}", no_wrap=True)
+    tops = {name: largest(values) if len(set(values)) > 1 else float("inf") for name, values in columns.items()}
     for i, token in enumerate(explanation.tokens):
-        cells = [
-            _cell(values[i], values[i] / tops[name] if len(set(values)) > 1 else 0, bar)
-            for name, values in evidence.columns.items()
-        ]
+        cells = (_cell(values[i], values[i] / tops[name], bar) for name, values in columns.items())
         table.add_row(Text(visible(token.text)), *cells)
     return Group(table, "", *_meanings(evidence))
 
@@ -105,7 +108,7 @@ def _cell(value: float, share: float, width: int) -> Text:
     eighths = round(share * width * 8)
     full, rest = divmod(eighths, 8)
     bar = _EIGHTHS[8] * full + (_EIGHTHS[rest] if rest else "")
-    return Text(f"{number(value):>7} ").append(bar, "blue")
+    return Text(f"{number(value):>{NUMBER - 1}}").append(f" {bar}" if bar else "", "blue")
 
 
 def _meanings(evidence: Trace) -> Iterator[RenderableType]:

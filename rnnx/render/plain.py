@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render.summary import MARKED, largest, method_line, notes, strongest
+from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, strongest
 from rnnx.render.text import number, visible
 from rnnx.types import Attribution, Explanation, Trace
-
-DOUBLED = 0.65  # share of the largest score
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -43,7 +41,7 @@ def marked(explanation: Explanation, evidence: Attribution) -> str:
 def _mark(token: str, share: float, signed: bool) -> str:
     if abs(share) < MARKED:
         return token
-    times = 2 if abs(share) >= DOUBLED else 1
+    times = 2 if abs(share) >= STRONG else 1
     if not signed:
         return "{" + "*" * times + token + "*" * times + "}"
     return f"[{'-' * times}{token}{'-' * times}]" if share < 0 else f"{{{'+' * times}{token}{'+' * times}}}"

@@ -9,7 +9,7 @@ from rnnx.types import Attribution, Explanation, Trace
 
 TOP = 6
 MARKED = 0.3  # share of the largest score from which a token is marked also without colour
-FADED = 0.1  # below this share of the gradient at the output, a state counts as out of reach
+STRONG = 0.65  # and from which it is marked twice
 
 
 def largest(scores: tuple[float, ...]) -> float:
@@ -30,7 +30,7 @@ def strongest(explanation: Explanation, evidence: Attribution) -> Iterator[tuple
         yield "for", chosen([i for i in ranked if scores[i] > 0])
         yield "against", chosen([i for i in ranked if scores[i] < 0])
     else:
-        yield "most", chosen([i for i in ranked if scores[i] > 0])
+        yield "most", chosen([i for i in ranked if scores[i]])
 
 
 def method_line(explanation: Explanation) -> str:
@@ -50,17 +50,7 @@ def notes(explanation: Explanation) -> Iterator[str]:
         words = dict.fromkeys(visible(explanation.tokens[i].text) for i in unknown)
         listed = ", ".join(list(words)[:8]) + (", \u2026" if len(words) > 8 else "")
         yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
-    if isinstance(explanation.evidence, Trace):
-        yield from _reach(explanation, explanation.evidence)
-
-
-def _reach(explanation: Explanation, trace: Trace) -> Iterator[str]:
-    """How far back the gradient goes, for a trace that has its size at the output and at each step."""
-    output, arrived = trace.columns.get("dy/dh_T"), trace.columns.get("dy/dh_t")
-    if output and arrived and output[0] > 0:
-        shares = [value / output[0] for value in arrived]
+    share = explanation.diagnostics.get("reaches_start")
+    if share is not None:
         first = visible(explanation.tokens[0].text)
-        yield f"of dy/dh_T, {shares[0]:.1%} arrives at the first token ({first})"
-        faded = [i for i, share in enumerate(shares) if share < FADED]
-        if faded:
-            yield f"less than {FADED:.0%} arrives at {len(faded)} of {len(shares)} tokens"
+        yield f"the gradient at the state after the first token ({first}) is {share:.1%} of the largest along the text"

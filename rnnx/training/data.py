@@ -23,7 +23,7 @@ class Example(NamedTuple):
     target: Array
 
 
-class Batch(NamedTuple):
+class Minibatch(NamedTuple):
     """Ids (B, T), right-padded; lengths (B,), labels (B,) and targets (B, C)."""
 
     ids: Tensor
@@ -41,7 +41,7 @@ class Part:
     passes: float = 1.0
 
 
-def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -> list[Batch]:
+def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -> list[Minibatch]:
     """One epoch's batches, in random order; long texts are cropped anew each time."""
     drawn: list[Example] = []
     for part in parts:
@@ -53,18 +53,18 @@ def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -
     lengths = [len(example.ids) for example in cropped]
     noisy = (np.array(lengths) * rng.uniform(1, 1.2, len(lengths))).tolist()  # so that batches differ
     groups = list(buckets(lengths, settings.batch_tokens, texts=settings.batch_texts, by=noisy))
-    return [collate([cropped[i] for i in groups[g]]) for g in rng.permutation(len(groups))]
+    return [stack([cropped[i] for i in groups[g]]) for g in rng.permutation(len(groups))]
 
 
 def crop(ids: Integers, limit: int, rng: np.random.Generator) -> Integers:
-    """A long text's end, or (two times in three) its first third and its end: verdicts stand there."""
+    """At most ``limit`` ids: a long text's end, or (two times in three) its beginning, one third, and its end."""
     if len(ids) <= limit:
         return ids
     head = 0 if rng.random() < 1 / 3 else limit // 3
     return np.concatenate([ids[:head], ids[len(ids) - (limit - head) :]])
 
 
-def collate(examples: Sequence[Example]) -> Batch:
+def stack(examples: Sequence[Example]) -> Minibatch:
     """Examples as tensors."""
     lengths = [len(example.ids) for example in examples]
     padded = np.zeros((len(examples), max(lengths)), np.int64)
@@ -72,4 +72,4 @@ def collate(examples: Sequence[Example]) -> Batch:
         row[: len(example.ids)] = example.ids
     labels = torch.tensor([example.label for example in examples])
     targets = torch.from_numpy(np.stack([example.target for example in examples]))
-    return Batch(torch.from_numpy(padded), torch.tensor(lengths), labels, targets)
+    return Minibatch(torch.from_numpy(padded), torch.tensor(lengths), labels, targets)

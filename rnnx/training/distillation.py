@@ -8,12 +8,10 @@ import numpy as np
 
 from rnnx.errors import ModelError
 from rnnx.models import checkpoint
-from rnnx.models.batching import buckets
+from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.protocols import Array, Classifier
 from rnnx.models.scores import probabilities
 from rnnx.types import Token
-
-BUDGET = 16_384  # tokens at once
 
 
 def load_teachers(names: Sequence[str], labels: tuple[str, ...]) -> list[Classifier]:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnx.config import Training
-from rnnx.models.batching import buckets
+from rnnx.models.batching import BUDGET, buckets
 from rnnx.text.vocabulary import UNKNOWN
-from rnnx.training.data import Batch, Part, collate, epoch
+from rnnx.training.data import Minibatch, Part, epoch, stack
 from rnnx.training.network import RecurrentNetwork
 
 WARM_UP = 200  # steps, or a tenth of all where that is fewer
@@ -26,9 +26,10 @@ SHORT = 30  # tokens: a text up to here may hang on a single "not", so it loses 
 
 @dataclass(frozen=True)
 class Step:
-    """After a batch: how far this epoch is, and its loss and accuracy so far."""
+    """After a batch: how far training is, and the loss and accuracy of this epoch so far."""
 
     epoch: int
+    epochs: int
     done: int
     total: int
     loss: float
@@ -69,7 +70,7 @@ def fit(
                 _average(averaged, network, settings.average, step)
             n = len(batch.labels)
             seen, right, summed = seen + n, right + correct, summed + loss * n
-            yield Step(number, done, len(batches), summed / seen, right / seen)
+            yield Step(number, settings.epochs, done, len(batches), summed / seen, right / seen)
         scores = {part.name: evaluate(averaged, part) for part in dev}
         score = sum(accuracy for accuracy, _ in scores.values()) / len(scores)
         since = 0 if score > best else since + 1
@@ -85,8 +86,8 @@ def evaluate(network: RecurrentNetwork, part: Part) -> tuple[float, float]:
     """(accuracy, mean loss) on whole texts."""
     right, summed = 0, 0.0
     with torch.no_grad():
-        for rows in buckets([len(example.ids) for example in part.examples], 20_000, texts=512):
-            batch = collate([part.examples[i] for i in rows])
+        for rows in buckets([len(example.ids) for example in part.examples], BUDGET, texts=512):
+            batch = stack([part.examples[i] for i in rows])
             logits = network(batch.ids, batch.lengths)
             right += int((_classes(logits) == batch.labels).sum())
             summed += _loss(logits, batch.targets).item() * len(rows)
@@ -94,7 +95,7 @@ def evaluate(network: RecurrentNetwork, part: Part) -> tuple[float, float]:
 
 
 def _update(
-    network: RecurrentNetwork, optimizer: torch.optim.Optimizer, batch: Batch, settings: Training
+    network: RecurrentNetwork, optimizer: torch.optim.Optimizer, batch: Minibatch, settings: Training
 ) -> tuple[float, int]:
     """One step of the optimizer; the batch's loss and how many it had right."""
     long = (batch.lengths > SHORT)[:, None]

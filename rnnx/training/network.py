@@ -52,6 +52,7 @@ class RecurrentNetwork(nn.Module):
         vectors: Tensor,
         *,
         hidden: int,
+        layers: int = 1,
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
@@ -59,7 +60,7 @@ class RecurrentNetwork(nn.Module):
         self.embedding = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=PAD)
         with torch.no_grad():
             self.embedding.weight.copy_(vectors)
-        self.recurrent = nn.LSTM(vectors.shape[1], hidden, batch_first=True)
+        self.recurrent = nn.LSTM(vectors.shape[1], hidden, layers, batch_first=True)
         self.pooling = Attention(hidden) if spec.pooling == "attention" else Last()
         self.output = nn.Linear(hidden, 1 if len(spec.labels) == 2 else len(spec.labels))
         self.embedding_dropout = embedding_dropout
@@ -84,6 +85,7 @@ def load_network(name: str) -> RecurrentNetwork:
     spec, weights, _ = checkpoint.read(folder(name))
     tensors = {key: torch.from_numpy(value) for key, value in weights.items()}
     hidden = weights["recurrent.weight_hh_l0"].shape[1]
-    network = RecurrentNetwork(spec, tensors["embedding.weight"], hidden=hidden)
+    layers = checkpoint.count_layers(weights)
+    network = RecurrentNetwork(spec, tensors["embedding.weight"], hidden=hidden, layers=layers)
     network.load_state_dict(tensors)
     return network.eval()

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from rnnx import __version__
-from rnnx.config import Config, Data, Source
+from rnnx.config import Config, Data
 from rnnx.data import readers
 from rnnx.data.readers import Fault
 from rnnx.errors import ConfigError, DataError, UnknownName
@@ -33,18 +33,29 @@ from rnnx.training.network import RecurrentNetwork
 from rnnx.types import Token
 
 Labelled = tuple[tuple[Token, ...], str]
+Files = dict[str, list[Labelled]]
 
 
 def prepare(config: Config, force: bool) -> Path:
-    """The run's folder, checked before anything long starts. Raises ConfigError or DataError."""
-    if config.data is None:
-        raise ConfigError("the config has no data section", "see configs/quickstart.yaml")
+    """The run's folder, made before anything long starts. Raises ConfigError or DataError."""
+    _data(config)
     if config.output is None:
         raise ConfigError("the config names no output folder", "output: runs/NAME, or --output runs/NAME")
     folder = Path(config.output)
-    if (folder / "model.json").exists() and not force:
-        raise DataError(f"{folder} holds a model already", "choose another --output, or --force to replace it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = any(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}", "choose another --output") from None
+    if taken and not force:
+        raise DataError(f"{folder} is not empty", "choose another --output, or --force to write into it")
     return folder
+
+
+def _data(config: Config) -> Data:
+    if config.data is None:
+        raise ConfigError("the config has no data section", "see configs/quickstart.yaml")
+    return config.data
 
 
 def train(config: Config, folder: Path, fault: Fault) -> Iterator[Step | Epoch]:
@@ -72,7 +83,7 @@ def train(config: Config, folder: Path, fault: Fault) -> Iterator[Step | Epoch]:
         yield event
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     checkpoint.write(folder, material.spec, weights, material.vocabulary, half=config.half)
-    _record(config, folder, history, material.train, started)
+    _record(config, folder, history, material, started)
 
 
 @dataclass(frozen=True)
@@ -84,14 +95,18 @@ class _Material:
     embeddings: Array
     train: list[Part]
     dev: list[Part]
+    test: Files
 
 
 def _material(config: Config, fault: Fault) -> _Material:
     """Read the files; make the vocabulary, the first embeddings and the targets."""
-    assert config.data is not None  # prepare() has checked it
-    train_texts = {s.path: _read(s, config, fault) for s in config.data.train}
-    dev_texts = {s.path: _read(s, config, fault) for s in config.data.dev} or _split(train_texts, config)
-    labels = _labels(config.data, [*train_texts.values(), *dev_texts.values()])
+    data = _data(config)
+    train_texts = {s.path: _read(s.path, config, fault) for s in data.train}
+    dev_texts = {path: _read(path, config, fault) for path in data.dev}
+    test_texts = {path: _read(path, config, fault) for path in data.test}
+    if not dev_texts:
+        train_texts, dev_texts = _split(train_texts, data.dev_share, config.seed)
+    labels = _labels(data, [*train_texts.values(), *dev_texts.values(), *test_texts.values()])
     vectors = pretrained.read(config.text.vectors) if config.text.vectors else None
     vocabulary = _vocabulary(config, train_texts, vectors)
     embeddings = pretrained.embeddings(
@@ -103,49 +118,46 @@ def _material(config: Config, fault: Fault) -> _Material:
         vocabulary=vocabulary,
         embeddings=embeddings,
         train=[
-            Part(_name(s.path), _examples(train_texts[s.path], vocabulary, labels, teachers, config), s.passes)
-            for s in config.data.train
+            Part(s.path, _examples(train_texts[s.path], vocabulary, labels, teachers, config), s.passes)
+            for s in data.train
         ],
-        dev=[Part(_name(path), _examples(texts, vocabulary, labels, [], config)) for path, texts in dev_texts.items()],
+        dev=[Part(path, _examples(texts, vocabulary, labels, [], config)) for path, texts in dev_texts.items()],
+        test=test_texts,
     )
 
 
-def _read(source: Source, config: Config, fault: Fault) -> list[Labelled]:
+def _read(path: str, config: Config, fault: Fault) -> list[Labelled]:
     """A file's texts as tokens, with their labels; texts without words or label are faults."""
-    assert config.data is not None
-    tokenize = TOKENIZERS[config.text.tokenizer]
-    path = Path(config.data.folder) / source.path
+    data, tokenize = _data(config), TOKENIZERS[config.text.tokenizer]
+    file = Path(data.folder) / path
     found = []
-    for row in readers.read(path, fault, text=config.data.text, label=config.data.label):
+    for row in readers.read(file, fault, text=data.text, label=data.label):
         tokens = tokenize(row.text)
         if row.label is None or not tokens:
-            fault(f"{row.where}: {'no words in the text' if row.label else 'no label'}")
+            fault(f"{row.where}: {'no label' if tokens else 'no words in the text'}")
         else:
             found.append((tokens, row.label))
     if not found:
-        raise DataError(
-            f"{path}: no labelled text in it",
-            f"rows need the fields {config.data.text} and {config.data.label}",
-        )
+        raise DataError(f"{file}: no labelled text in it", f"rows need the fields {data.text} and {data.label}")
     return found
 
 
-def _split(texts: dict[str, list[Labelled]], config: Config) -> dict[str, list[Labelled]]:
-    """Take the dev texts out of the training texts, the same share of every label of every file."""
-    assert config.data is not None
-    rng = np.random.default_rng(config.seed)
-    dev = []
+def _split(texts: Files, share: float, seed: int) -> tuple[Files, Files]:
+    """(train, dev): of every file and label the same share, drawn at random. Raises ConfigError for no dev."""
+    rng = np.random.default_rng(seed)
+    train: Files = {}
+    dev: list[Labelled] = []
     for path, rows in texts.items():
-        order = rng.permutation(len(rows))
+        order = rng.permutation(len(rows)).tolist()
         taken: set[int] = set()
         for label in {label for _, label in rows}:
-            own = [int(i) for i in order if rows[i][1] == label]
-            taken |= set(own[: round(config.data.dev_share * len(own))])
+            own = [i for i in order if rows[i][1] == label]
+            taken |= set(own[: round(share * len(own))])
         dev += [rows[i] for i in sorted(taken)]
-        texts[path] = [row for i, row in enumerate(rows) if i not in taken]
+        train[path] = [row for i, row in enumerate(rows) if i not in taken]
     if not dev:
         raise ConfigError("no texts to measure progress on", "give data.dev files, or a larger data.dev_share")
-    return {"dev": dev}
+    return train, {"held-out share": dev}
 
 
 def _labels(data: Data, files: Sequence[list[Labelled]]) -> tuple[str, ...]:
@@ -159,7 +171,7 @@ def _labels(data: Data, files: Sequence[list[Labelled]]) -> tuple[str, ...]:
     return labels
 
 
-def _vocabulary(config: Config, texts: dict[str, list[Labelled]], vectors: pretrained.Vectors | None) -> Vocabulary:
+def _vocabulary(config: Config, texts: Files, vectors: pretrained.Vectors | None) -> Vocabulary:
     """The training texts' words, then the vectors' if asked for."""
     text = config.text
     every = (tokens for rows in texts.values() for tokens, _ in rows)
@@ -184,28 +196,20 @@ def _examples(
     return [Example(*example) for example in zip(ids, classes, targets, strict=True)]
 
 
-def _name(path: str) -> str:
-    """A file's name without its suffixes."""
-    return Path(path).name.partition(".")[0]
-
-
-def _record(config: Config, folder: Path, history: list[Epoch], parts: list[Part], started: float) -> None:
+def _record(config: Config, folder: Path, history: list[Epoch], material: _Material, started: float) -> None:
     """What made this model, for people: the merged config, and metrics with seed, sizes and versions."""
     dumped = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(dumped, "utf-8")
     best = next(e for e in reversed(history) if e.best)
     metrics = {
-        "dev": {name: {"accuracy": round(a, 4), "loss": round(loss, 4)} for name, (a, loss) in best.dev.items()},
+        "test": _measured(folder, material.test),
+        "dev": {path: {"accuracy": round(a, 4), "loss": round(loss, 4)} for path, (a, loss) in best.dev.items()},
         "best_epoch": best.number,
         "epochs": [
-            {
-                "epoch": e.number,
-                "loss": round(e.loss, 4),
-                **{name: round(a, 4) for name, (a, _) in e.dev.items()},
-            }
+            {"epoch": e.number, "loss": round(e.loss, 4), "dev": {path: round(a, 4) for path, (a, _) in e.dev.items()}}
             for e in history
         ],
-        "train_texts": {part.name: len(part.examples) for part in parts},
+        "train_texts": {part.name: len(part.examples) for part in material.train},
         "seed": config.seed,
         "seconds": round(time.time() - started),
         "versions": {
@@ -215,3 +219,14 @@ def _record(config: Config, folder: Path, history: list[Epoch], parts: list[Part
         },
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+
+
+def _measured(folder: Path, files: Files) -> dict[str, dict[str, float]]:
+    """Accuracy on each file of the model as it was written, read back by the engine that will explain it."""
+    model = checkpoint.load(str(folder))
+    found = {}
+    for path, rows in files.items():
+        predicted = distillation.opinions([model], [tokens for tokens, _ in rows]).argmax(1)
+        right = sum(model.labels[i] == label for i, (_, label) in zip(predicted, rows, strict=True))
+        found[path] = {"texts": len(rows), "accuracy": round(right / len(rows), 4)}
+    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnx.data.readers import open_text
+from rnnx.data.readers import text_lines
 from rnnx.errors import DataError
 from rnnx.models import catalog, checkpoint
 from rnnx.models.protocols import Array
@@ -65,18 +65,17 @@ def filled(vocabulary: Vocabulary, vectors: Vectors, size: int) -> Vocabulary:
 def _text_file(path: Path) -> Vectors:
     """A word and its numbers a line; a first line of two counts, as word2vec writes it, is passed over."""
     words, rows = [], []
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, 1):
-            word, *values = line.rstrip().split(" ")
-            if number == 1 and len(values) == 1:
-                continue
-            try:
-                rows.append(np.array(values, dtype=np.float32))
-            except ValueError:
-                raise DataError(f"{path}:{number}: not a word and its numbers") from None
-            if len(rows[-1]) != len(rows[0]):
-                raise DataError(f"{path}:{number}: {len(rows[-1])} numbers, not {len(rows[0])} as before")
-            words.append(word)
+    for number, line in enumerate(text_lines(path), 1):
+        word, *values = line.rstrip().split(" ")
+        if number == 1 and len(values) == 1:
+            continue
+        try:
+            rows.append(np.array(values, dtype=np.float32))
+        except ValueError:
+            raise DataError(f"{path}:{number}: not a word and its numbers") from None
+        if len(rows[-1]) != len(rows[0]):
+            raise DataError(f"{path}:{number}: {len(rows[-1])} numbers, not {len(rows[0])} as before")
+        words.append(word)
     if not rows:
         raise DataError(f"{path}: no vectors in it")
     return Vectors(tuple(words), np.stack(rows))

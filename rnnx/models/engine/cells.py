@@ -15,7 +15,10 @@ from rnnx.models.protocols import Array
 
 
 class Cell(Protocol):
-    """``parts``, ``gates`` and ``saved`` are counted in blocks of H numbers."""
+    """``parts``, ``gates`` and ``saved`` are counted in blocks of H numbers.
+
+    The step works unit by unit: what a unit gives depends on its own pre-activations and its own state.
+    """
 
     parts: int
     gates: int

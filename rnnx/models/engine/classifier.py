@@ -78,13 +78,14 @@ class RecurrentClassifier:
         """What happens at each token of the top layer."""
         done = self.network.forward(x, batch.lengths)
         d = cotangent(done.logits, target, of)
-        _, adjoints = self.network.backward(done, d)
+        gradient, adjoints = self.network.backward(done, d)
         run = done.runs[-1]
         return Steps(
             states=done.restore(run.states[1:].swapaxes(1, 2)),
             adjoints=done.restore(adjoints[-1].swapaxes(1, 2)),
             jacobians=done.restore(layers.jacobians(self.network.layers[-1], run)),
             pooled=d @ self.network.w_out.T,
+            gradient=gradient,
         )
 
     def attention(self, batch: Batch) -> Array:

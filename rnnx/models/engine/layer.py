@@ -87,13 +87,16 @@ def backward(layer: Layer, run: Run, dh: Array) -> tuple[Array, Array]:
 
 
 def jacobians(layer: Layer, run: Run) -> Array:
-    """dh_t / dx_t of each step alone, the state before it held fixed: (T, B, H, E)."""
+    """dh_t / dx_t of each step alone, the state before it held fixed: (T, B, H, E).
+
+    A unit's output depends on its own pre-activations only, so one backward of the step gives all rows.
+    """
     steps, rows, size = run.h.shape
-    saved = run.saved.reshape(steps * rows, -1)
     before = run.states[:-1].swapaxes(0, 1).reshape(layer.cell.parts, steps * rows, size)
-    out = np.empty((steps * rows, size, len(layer.w)), run.h.dtype)
-    for unit in range(size):
-        d = np.zeros_like(before)
-        d[0, :, unit] = 1
-        out[:, unit] = layer.cell.back(d, saved, before)[0] @ layer.w.T
-    return out.reshape(steps, rows, size, -1)
+    d = np.zeros_like(before)
+    d[0] = 1
+    dp, _, _ = layer.cell.back(d, run.saved.reshape(steps * rows, -1), before)
+    by_gate = dp.reshape(steps * rows, layer.cell.gates, size)
+    weights = layer.w.reshape(-1, layer.cell.gates, size)  # (E, gates, H)
+    found: Array = np.einsum("ngh,egh->nhe", by_gate, weights, optimize=True)
+    return found.reshape(steps, rows, size, -1)

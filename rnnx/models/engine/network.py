@@ -18,7 +18,6 @@ class Pass:
 
     logits: Array
     state: State
-    inputs: tuple[Array, ...]
     runs: tuple[Run, ...]
     pooled: Pooled
     order: Integers  # sorted row -> caller's row
@@ -45,10 +44,9 @@ class Network:
         order = np.argsort(-lengths, kind="stable")
         h = np.ascontiguousarray(x[order].swapaxes(0, 1))
         mask = np.arange(len(h))[:, None] < lengths[order]
-        inputs, runs = [], []
+        runs: list[Run] = []
         for i, layer in enumerate(self.layers):
             begin = None if start is None else start.layers[i][:, order]
-            inputs.append(h)
             runs.append(layers.forward(layer, h, mask.sum(1), begin))
             h = runs[-1].h
         memory = () if start is None else tuple(part[order] for part in start.memory)
@@ -56,7 +54,7 @@ class Network:
         back = np.argsort(order)
         state = State(tuple(r.states[-1][:, back] for r in runs), tuple(part[back] for part in pooled.memory))
         logits = (pooled.vector @ self.w_out + self.b_out)[back]
-        return Pass(logits, state, tuple(inputs), tuple(runs), pooled, order)
+        return Pass(logits, state, tuple(runs), pooled, order)
 
     def backward(self, done: Pass, cotangent: Array) -> tuple[Array, list[Array]]:
         """D score / d x, (B, T, E), from d score / d logits (B, C); with it each layer's adjoints, sorted."""
