@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rnnx.errors import ConfigError, did_you_mean
+from rnnx.settings import Of
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
@@ -38,7 +40,14 @@ class Data(Section):
     test: list[str] = []  # files on which the finished model is measured once
     text: str = "text"
     label: str = "label"
-    labels: list[str] | None = None  # by default those that occur, in alphabetical order
+    labels: Annotated[list[str], Field(min_length=2)] | None = None  # by default those that occur, sorted
+
+    @field_validator("labels")
+    @classmethod
+    def _each_once(cls, labels: list[str] | None) -> list[str] | None:
+        if labels and len(set(labels)) < len(labels):
+            raise ValueError("each label may stand there once")
+        return labels
 
 
 class Text(Section):
@@ -76,7 +85,7 @@ class Training(Section):
     clip: Annotated[float, Field(gt=0)] = 1.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.999  # decay of the moving average of the weights
     patience: Positive = 3  # epochs without progress on the dev texts
-    threads: Positive = 1
+    threads: Annotated[int, Field(gt=0, le=256)] = 1
     teachers: list[str] = []  # models whose mean opinion is learnt too
     teacher_weight: Annotated[float, Field(ge=0, le=1)] = 0.7  # how much it counts beside the label
 
@@ -88,7 +97,8 @@ class Explain(Section):
     method: str | None = None
     target: str | None = None
     view: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
+    of: Of | None = None
     settings: dict[str, Any] = {}
 
 
@@ -96,7 +106,7 @@ class Config(Section):
     """A whole file."""
 
     output: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     half: bool = False  # store the weights in half precision
     data: Data | None = None
     text: Text = Text()
@@ -119,25 +129,60 @@ def load(path: str, overrides: Mapping[str, Any] | None = None) -> Config:
     Raises ConfigError with a line for every fault.
     """
     overrides = overrides or {}
-    try:
-        text = Path(path).read_text("utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", "name a YAML file, such as configs/quickstart.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(
-            f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain"
-        )
+    data, root = _read(path)
     for name, value in overrides.items():
         _override(data, name.split("."), value)
     try:
         return Config.model_validate(data)
     except ValidationError as error:
         faults = [_fault(_where(path, root, fault["loc"], overrides), dict(fault)) for fault in error.errors()]
-        raise ConfigError("\n".join(faults)) from None
+        raise _report(path, faults) from None
+
+
+def _read(path: str) -> tuple[dict[str, Any], yaml.Node]:
+    """The settings of a file, and its nodes, which know their lines. Raises ConfigError."""
+    try:
+        text = Path(path).read_text("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "name a YAML file, such as configs/quickstart.yaml") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not YAML ({error.problem})", "mind indentation, colons and quotes") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML ({' '.join(str(error).split())})", "save it as UTF-8 text") from None
+    if not isinstance(data, dict) or root is None:
+        raise ConfigError(
+            f"{path}: no settings in it", "a config is a YAML mapping: data, text, model, training, explain"
+        )
+    twice = list(_twice(path, root))
+    if twice:
+        raise _report(path, twice)
+    return data, root
+
+
+def _twice(path: str, node: yaml.Node) -> Iterator[str]:
+    """A line for each key that a mapping has twice: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                yield f"{path}:{line}: {key.value}: stands there already, in line {lines[key.value]}"
+            lines[key.value] = line
+            yield from _twice(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _twice(path, value)
+
+
+def _report(path: str, faults: list[str]) -> ConfigError:
+    """One fault by itself, several as a list."""
+    hint = "the configs in configs/ show every setting"
+    if len(faults) == 1:
+        return ConfigError(faults[0], hint)
+    return ConfigError("\n".join([f"{path} has {len(faults)} faults", *faults]), hint)
 
 
 def _override(data: dict[str, Any], keys: Sequence[str], value: Any) -> None:
@@ -163,16 +208,27 @@ def _fault(where: str, fault: dict[str, Any]) -> str:
     """One line: file and line, field, what is wrong."""
     location = fault["loc"]
     name = ".".join(map(str, location))
+    start = where if where.startswith("--set") else f"{where}: {name}"
     if fault["type"] == "extra_forbidden":
         near = did_you_mean(str(location[-1]), _fields(location[:-1]))
-        return f"{where}: {name}: no such setting; {near}"
+        return f"{start}: no such setting; {near}"
     if fault["type"] == "missing":
-        return f"{where}: {name}: is missing"
-    return f"{where}: {name}: {_lower(fault['msg'])}, not {fault['input']!r}"
+        return f"{start}: is missing"
+    message = _WORDS.get(fault["type"]) or fault["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{start}: {message[:1].lower()}{message[1:]}, not {fault['input']!r}"
 
 
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+# In place of pydantic's own words, which speak to programmers.
+_WORDS = {
+    "model_type": "should be a group of settings",
+    "dict_type": "should be a group of settings",
+    "list_type": "should be a list",
+    "too_short": "should have more in it",
+    "string_type": "should be a text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+}
 
 
 def _line(node: Any, location: Sequence[Any]) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.errors import UnknownName, Unsupported, UsageError
+from rnnx.errors import DataError, UnknownName, Unsupported, UsageError
 from rnnx.models import catalog
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed
@@ -61,7 +61,7 @@ def explain(
         view=view,
         settings=settings.resolve(shown.name, shown.function, given),
         target=None if target is None else _label(model, target),
-        seed=seed,
+        seed=int(seed),
     )
     _check(model, shown)
     compute = partial(_explained, model, registry.load(shown.function), plan)
@@ -148,9 +148,11 @@ def _computed(
 def _stream(
     model: Classifier, stream: Iterator[str], compute: Compute, budget: int
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
+    read = 0
     size = 1  # grows, so that the first answers of a long stream come at once
     while window := list(islice(stream, size)):
-        tokens = [model.tokenize(text) for text in window]
+        tokens = [_tokens(model, text, read + i) for i, text in enumerate(window)]
+        read += len(window)
         results: list[Any] = [None] * len(window)
         for rows in buckets([len(t) for t in tokens], budget):
             batch = model.collate([tokens[i] for i in rows])
@@ -158,6 +160,16 @@ def _stream(
                 results[i] = result
         yield from zip(window, tokens, results, strict=True)
         size = min(2 * size, WINDOW)
+
+
+def _tokens(model: Classifier, text: str, index: int) -> tuple[Token, ...]:
+    """The tokens of a text. Raises UsageError for what is no text, DataError for one without words."""
+    if not isinstance(text, str):
+        raise UsageError(f"text {index} is of type {type(text).__name__}", "texts are strings")
+    tokens = model.tokenize(text)
+    if not tokens:
+        raise DataError(f"text {index} has no words in it: {text!r}", "give at least one word")
+    return tokens
 
 
 def _prediction(model: Classifier, logits: Array) -> Prediction:

@@ -90,18 +90,22 @@ class Explanation:
     def from_dict(cls, data: Mapping[str, Any]) -> Explanation:
         """The inverse of ``to_dict``, also after a trip through JSON.
 
-        Raises ValueError for another schema or an unknown kind of evidence.
+        Raises ValueError for another schema, an unknown kind of evidence, or a field that is missing.
         """
         if data.get("schema") != SCHEMA:
             raise ValueError(f"schema {data.get('schema')!r} is not {SCHEMA}")
-        kept = {name: data[name] for name in ("model", "text", "target", "method", "settings", "seed", "diagnostics")}
-        prediction = {**data["prediction"], "logits": tuple(data["prediction"]["logits"])}
-        return cls(
-            **kept,
-            tokens=tuple(Token(**token) for token in data["tokens"]),
-            prediction=Prediction(**prediction),
-            evidence=_evidence(data["evidence"]),
-        )
+        try:
+            return cls(
+                **{name: data[name] for name in _AS_THEY_ARE},
+                tokens=tuple(Token(**token) for token in data["tokens"]),
+                prediction=Prediction(**{**data["prediction"], "logits": tuple(data["prediction"]["logits"])}),
+                evidence=_evidence(data["evidence"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an explanation: {error}") from None
+
+
+_AS_THEY_ARE = ("model", "text", "target", "method", "settings", "seed", "diagnostics")
 
 
 def _evidence(data: Mapping[str, Any]) -> Evidence:

@@ -6,16 +6,21 @@ import csv
 import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from rnnx import cli, registry
 from rnnx.models import checkpoint
-from rnnx.types import Explanation
+from rnnx.render import predictions
+from rnnx.types import Explanation, Prediction
 from tests.conftest import Run
 
 REVIEWS = "a masterpiece\nboring, and far too long\n"
@@ -77,6 +82,32 @@ class TestExplain:
         assert run("explain", "fine", "-o", str(target), "--force").code == 0
         assert "precious" not in target.read_text()
 
+    def test_what_was_there_stays_until_the_new_is_whole(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text("text\nfine\n")
+        target.write_text("precious")
+        damaged = tmp_path / "bad.csv.gz"
+        damaged.write_bytes(b"no gzip")
+        result = run("predict", str(source), str(damaged), "-o", str(target), "--force")
+        assert (result.code, target.read_text()) == (2, "precious")
+        assert f"what was done so far is in {target}.part" in result.err
+        assert run("predict", str(source), "-o", str(source), "--force").code == 0  # its own input
+        assert source.read_text().splitlines()[0] == "text,label,probability,given"
+
+    def test_a_dash_is_the_standard_output(self, run: Run) -> None:
+        assert run("predict", "a masterpiece", "-o", "-").out.startswith("positive\t")
+
+    def test_a_full_disk_is_no_bug(self, run: Run) -> None:
+        if not Path("/dev/full").exists():
+            pytest.skip("no /dev/full here")
+        result = run("predict", "x", "-o", "/dev/full", "-f", "csv")
+        assert result.code == 2
+        assert "No space left" in result.err
+
+    def test_several_single_words_get_a_hint_about_quotes(self, run: Run) -> None:
+        assert "quotes make one text of them" in run("explain", "not", "bad").err
+        assert run("explain", "not bad", "meh").err == ""
+
     def test_a_mistake_leaves_no_output_behind(self, run: Run, tmp_path: Path) -> None:
         target = tmp_path / "out.csv"
         assert run("explain", "fine", "--method", "gard", "-o", str(target)).code == 2
@@ -102,6 +133,10 @@ class TestExplain:
         out = run("explain", "-c", str(config), "--set", "norm=l1", "-m", "sentiment-attention", "fine").out
         assert "norm=l1" in out
         assert "(sentiment-attention)" in out
+        config.write_text("explain: {of: prob}")
+        assert "of=prob" in run("explain", "-c", str(config), "fine").out
+        assert "of=loss" in run("explain", "-c", str(config), "--of", "loss", "fine").out
+        config.write_text("explain: {method: grad, settings: {norm: max}}")
         out = run("explain", "-c", str(config), "--method", "attention", "-m", "sentiment-attention", "fine").out
         assert "method: attention" in out  # whose settings those of grad are not
 
@@ -141,6 +176,21 @@ class TestPredict:
         mixed = run("predict", "x", str(source), "--label-field", "verdict", "-f", "csv")
         assert (mixed.code, mixed.out.splitlines()[0]) == (0, "text,label,probability,given")
 
+    def test_labels_of_another_kind_give_no_accuracy(self, run: Run, tmp_path: Path) -> None:
+        source = tmp_path / "in.csv"
+        source.write_text("text,label\na masterpiece,1\nboring,0\n")
+        err = run("predict", str(source)).err
+        assert "labels that the model does not know: 0, 1 (it knows negative, positive)" in err
+        assert "accuracy" not in err
+        assert "no row has a label in the field 'nosuch'" in run("predict", str(source), "--label-field", "nosuch").err
+
+    def test_wide_labels_stand_in_columns(self) -> None:
+        lines = [
+            predictions.line("text", Prediction(label, 0.5, {label: 0.5}, (0.0,)), 80).plain
+            for label in ("\u6b63\u9762", "bad")
+        ]
+        assert {cell_len(line[: line.index("text")]) for line in lines} == {19}
+
 
 class TestMistakes:
     @pytest.mark.parametrize(
@@ -150,8 +200,8 @@ class TestMistakes:
             (["explain", "x", "--set", "norm=l3"], "norm must be one of l2", "l1"),
             (["explain", "x", "--set", "nrm=l2"], "unknown setting of grad 'nrm'", "norm"),
             (["explain", "x", "--set", "norm"], "is not NAME=VALUE", "--set norm=l1"),
-            (["explain", "x", "--set", "seed=1"], "--set seed is not a setting", "use --seed"),
-            (["explain", "x", "--set", "model=y"], "--set model is not a setting", "use --model"),
+            (["explain", "x", "--set", "seed=1"], "seed is not a setting of a method", "use --seed"),
+            (["explain", "x", "--set", "model=y"], "model is not a setting of a method", "use --model"),
             (["methods", "chian"], "unknown method or view 'chian'", "chain"),
             (["explain", "x", "--of", "odds"], "of must be one of logit", "logit, prob, loss"),
             (["explain", "x", "--target", "neg"], "unknown label 'neg'", "negative"),
@@ -164,8 +214,15 @@ class TestMistakes:
             (["explain", "x", "--color", "red"], "--color 'red' is not one of", ""),
             (["explain", "x", "-c", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
             (["explain", "reviews.cvs.txt"], "reviews.cvs.txt: no such file", "check the name"),
-            (["explain", "tests"], "tests is a folder", "name its files"),
-            (["explain", " "], "no words", "at least one word"),
+            (["explain", "tests"], "tests is a folder", "name its files, as tests/*.txt; if it is a text, pipe it in"),
+            (["explain", " "], "the text ' ' is empty", "at least one word"),
+            (["explain", "fine", ""], "the text '' is empty", "at least one word"),
+            (["explain", "<br />"], "the text '<br />' has no words", "at least one word"),
+            (["explain", "fine", "no/such.csv"], "no/such.csv: no such file", "pipe it in"),
+            (["explain", "-x fine"], "no such option: -x", "goes behind --"),
+            (["explain", "x", "--set", "texts=y"], "texts is not a setting of a method", ""),
+            (["explain", "x", "--of", "prob", "--set", "of=loss"], "are the same setting", "one of them"),
+            (["predict", "x", "-o", "x.html"], "no format for this suffix", "--format"),
             (["explain", "\udcff"], "not UTF-8", "encoding"),
             (["explain"], "no text to read", "standard input"),
             (["predict", os.devnull], "no text in what was given", "a text a line"),
@@ -215,13 +272,37 @@ class TestMistakes:
         assert result.code == 2
         assert "\x1b" not in result.err
 
-    @pytest.mark.parametrize("kind", ["missing", "misshapen"])
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"format": 9}, {"format": None}, {"labels": "ab"}, {"labels": ["a", "a"]}, {"labels": ["a"]},
+            {"labels": [1, 2]}, {"lowercase": "maybe"}, {"kind": ["lstm"]}, {"kind": "gru9"}, {"pooling": "best"}, {"tokenizer": "none"},
+            {"new": 1},
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_another_model_json_is_an_error(
+        self, run: Run, folder: Path, tmp_path: Path, change: dict[str, object]
+    ) -> None:
+        for file in folder.iterdir():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        data = {**json.loads((folder / "model.json").read_text()), **change}
+        (tmp_path / "model.json").write_text(json.dumps(data))
+        result = run("explain", "-m", str(tmp_path), "x")
+        assert (result.code, result.err.startswith("error: ")) == (2, True)
+        assert str(tmp_path) in result.err
+
+    @pytest.mark.parametrize("kind", ["missing", "misshapen", "infinite", "extra"])
     def test_other_weights_are_an_error(self, run: Run, folder: Path, tmp_path: Path, kind: str) -> None:
         spec, weights, vocabulary = checkpoint.read(folder)
         for name in weights:
             damaged = {n: w for n, w in weights.items() if n != name}
             if kind == "misshapen":
                 damaged[name] = np.concatenate([weights[name]] * 2, axis=-1)
+            elif kind == "infinite":
+                damaged[name] = weights[name] * np.inf
+            elif kind == "extra":
+                damaged |= {name: weights[name], f"{name}.more": weights[name]}
             checkpoint.write(tmp_path, spec, damaged, vocabulary)
             result = run("explain", "-m", str(tmp_path), "x")
             assert result.code == 2, name
@@ -277,6 +358,7 @@ class TestScreens:
         ("environ", "argv", "coloured"),
         [
             ({}, [], True), ({"NO_COLOR": "1"}, [], False), ({"TERM": "dumb"}, [], None),
+            ({"TERM": "xterm"}, [], False),
             ({"NO_COLOR": "1"}, ["--color", "always"], True), ({}, ["--color", "never"], None),
         ],
     )  # fmt: skip
@@ -287,10 +369,43 @@ class TestScreens:
         assert ("38;2;" in out) is bool(coloured)
         assert ("\x1b[" in out) is (coloured is not None)
 
+    def test_a_picture_without_colour_has_marks(self, run: Run) -> None:
+        out = run("explain", "--method", "grad-x-input", "not bad but great", "-f", "text").out
+        assert re.search(r"[{\[][+-]", out)
+        assert "scale" not in out
+
     def test_a_pipe_is_forced_into_colour(self, run: Run) -> None:
         assert "38;2;" in run("explain", "fine", "--color", "always").out
         assert "38;2;" in run("explain", "fine", environ={"FORCE_COLOR": "1"}).out
         assert "\x1b" not in run("explain", "fine").out
+
+
+def test_closed_streams_are_no_bug() -> None:
+    for closed in ("<&-", "2>&-", ">&-"):
+        command = f"{sys.executable} -m rnnx predict fine {closed}"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert done.stderr == ""
+
+
+def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
+    source = tmp_path / "many.txt"
+    source.write_text("a masterpiece of a film, not at all dull\n" * 100_000)
+    target = tmp_path / "out.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rnnx", "explain", str(source), "-o", str(target)], stderr=subprocess.PIPE, text=True
+    )
+    part = tmp_path / "out.jsonl.part"
+    while not part.exists() or part.stat().st_size == 0:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert not target.exists()
+    done = part.read_text().splitlines()
+    assert json.loads(done[0])["text"].startswith("a masterpiece")
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ model:
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         load(path)
-    faults = caught.value.message.split("\n")
+    first, *faults = caught.value.message.split("\n")
+    assert first == f"{path} has 5 faults"
     expected = {1: "seed", 5: "data.train.0.passes", 6: "data.txt", 8: "model.poling", 9: "model.hidden"}
     assert len(faults) == len(expected)
     for line, name in expected.items():
@@ -59,23 +60,30 @@ model:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "not YAML"),
+        ("a: [", r"c\.yaml:1: not YAML"),
+        ("seed: 1\n\tb: 2", r"c\.yaml:2: not YAML"),
+        ("seed: 1\nmodel:\n  hidden: 3\n  hidden: 4", r"c\.yaml:4: hidden: stands there already, in line 3"),
+        ("seed: -1", r"c\.yaml:1: seed: should be greater than or equal to 0, not -1"),
+        ("seed: 99999999999999", "seed"),
+        ("training: {threads: 100000}", "training.threads"),
+        ("data: {train: [{path: a}], labels: [a, b, a]}", "each label may stand there once"),
         ("", "no settings in it"),
         ("just words", "no settings in it"),
         ("data: {}", "data.train: is missing"),
         ("data: {train: []}", "data.train"),
         ("model: {kind: gru2}", "model.kind"),
-        ("training: 3", "training"),
+        ("training: 3", "training: should be a group of settings, not 3"),
     ],
 )
 def test_what_is_not_a_config(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=words) as caught:
         load(write(tmp_path, text))
+    assert caught.value.hint
 
 
 def test_an_override_of_nothing_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path, "seed: 1\n")
-    with pytest.raises(ConfigError, match=r"^--set training\.epoch: training\.epoch: no such setting"):
+    with pytest.raises(ConfigError, match=r"^--set training\.epoch: no such setting"):
         load(path, {"training.epoch": 3})
     with pytest.raises(ConfigError, match=r"^--set training\.epochs: .*greater than 0"):
         load(path, {"training.epochs": 0})

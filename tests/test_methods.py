@@ -264,12 +264,14 @@ def test_attention_is_refused_with_what_would_work() -> None:
         ({"method": "grad-x-input", "view": "chain"}, Unsupported, "--method grad"),
         ({"method": "attention", "of": "prob"}, RnnxError, "no settings"),
         ({"texts": "one string"}, RnnxError, "a list"),
+        ({"texts": ["good", 3]}, RnnxError, "strings"),
+        ({"texts": ["good", "<br />"]}, RnnxError, "one word"),
     ],
 )
 def test_wrong_names_are_said_at_once(given: dict[str, Any], error: type[RnnxError], words: str) -> None:
     model = checkpoint.load("sentiment-attention")
     with pytest.raises(error) as caught:
-        rnnx.explain(model, **{"texts": ["x"], **given})
+        list(rnnx.explain(model, **{"texts": ["x"], **given}))
     assert words in caught.value.hint
 
 
@@ -304,6 +306,11 @@ def test_no_texts_give_no_explanations(model: RecurrentClassifier) -> None:
     assert list(rnnx.explain(model, [], "grad")) == []
 
 
+def test_a_path_is_a_model_and_its_explanations_are_json(folder: Path) -> None:
+    (e,) = rnnx.explain(rnnx.load(folder), ["good"], seed=np.int64(3))
+    assert json.loads(json.dumps(e.to_dict()))["model"] == str(folder)
+
+
 def test_a_text_without_words_is_an_error(model: RecurrentClassifier) -> None:
-    with pytest.raises(RnnxError, match="no words"):
+    with pytest.raises(RnnxError, match="text 1 has no words"):
         list(rnnx.predict(model, ["good", " <br /> "]))

@@ -49,11 +49,11 @@ BAD = {
     "r.jsonl": (
         b'{"text": "first"}\n{"text": \n[1]\n{"text": ""}\n{"text": 3}\n{"other": "x"}\n'
         b'{"text": "\xff"}\n{"text": "last"}\n',
-        {2: "not JSON", 3: "not an object", 4: "no text", 5: "no text", 6: "no text", 7: "not UTF-8"},
+        {2: "not JSON", 3: "not an object", 4: "no text", 5: "no text", 6: "no field 'text'", 7: "not UTF-8"},
     ),
     "r.csv": (
         b"text,label\nfirst,a\nonly one column\none,two,three\n ,b\n\xff,c\nlast,d\n",
-        {3: "not 2 columns", 4: "not 2 columns", 5: "no text", 6: "not UTF-8"},
+        {3: "1 columns, not 2", 4: "3 columns, not 2", 5: "no text", 6: "not UTF-8"},
     ),
     "r.txt": (b"first\n\xff\xfe\nlast\n", {2: "not UTF-8"}),
 }
@@ -82,7 +82,7 @@ def test_other_fields_are_named(tmp_path: Path) -> None:
 def test_a_missing_field_is_said_at_once_with_the_fields_there_are(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("txt,stars\nfine,4\n")
-    with pytest.raises(DataError, match="no field 'text'") as caught:
+    with pytest.raises(DataError, match=r"r\.csv:1: no column 'text'") as caught:
         gather(path)
     assert "did you mean txt" in caught.value.hint
 
@@ -119,3 +119,51 @@ def test_the_mark_of_utf8_is_not_text() -> None:
         "good",
         "\ufeffbad",
     ]
+
+
+def test_a_stray_quote_costs_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    rows = [f"row {i},x\n" for i in range(5000)]
+    path.write_text("text,label\nfirst,a\n" + '"never closed,b\n' + "".join(rows) + '"closed,c\nwrong" d,e\nlast,f\n')
+    found, faults = gather(path)
+    assert [row.text for row in found] == ["first", *(f"row {i}" for i in range(5000)), 'wrong" d', "last"]
+    assert [fault.split(":")[1] for fault in faults] == ["3", "5004"]
+    assert "opened and not closed" in faults[0]
+
+
+def test_lines_are_counted_through_quoted_line_breaks_and_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text('\n\ntext,label\n"two\nlines",a\n\nlast,b\n')
+    assert [row.where for row in gather(path)[0]] == [f"{path}:4", f"{path}:7"]
+
+
+def test_a_csv_with_semicolons(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text('label;text\ngood;"so, so; fine"\n')
+    assert gather(path)[0][0][:2] == ("so, so; fine", "good")
+
+
+def test_a_column_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("text,text,label\na,b,c\n")
+    with pytest.raises(DataError, match="two columns are called 'text'"):
+        gather(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["text\n".encode("utf-16"), b"\x89PNG\x00\r\n\x1a\n\x00", b"\x00"], ids=["utf-16", "png", "nul"]
+)
+def test_what_is_no_text_is_an_error(content: bytes, tmp_path: Path) -> None:
+    for name in ("r.csv", "r.txt", "r.png"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="is not text in UTF-8"):
+            gather(path)
+
+
+def test_odd_json_rows_are_faults(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"text": "lone \\ud800"}\n{"text": ' + "[" * 100_000 + '\n{"text": "good"}\n')
+    rows, faults = gather(path)
+    assert [row.text for row in rows] == ["good"]
+    assert ["not UTF-8" in faults[0], "nested too deeply" in faults[1]] == [True, True]

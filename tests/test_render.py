@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.style import Style
 
 from rnnx.render import formats, palette, picture, plain
-from rnnx.render.text import number, signed, visible
+from rnnx.render.text import number, percent, signed, visible
 from rnnx.text.tokenizer import words
 from rnnx.types import Attribution, Explanation, Prediction, Trace
 
@@ -89,7 +89,7 @@ class TestPicture:
         drawn = draw(explanation(), no_color=True)
         assert look(drawn, "not") == "1"
         assert look(drawn, "bad") == "4"
-        assert "bad\u00a0−1.00" in ESCAPE.sub("", drawn)
+        assert "bad −1.00" in ESCAPE.sub("", drawn)
 
     def test_unsigned_scores_never_wear_for_and_against(self) -> None:
         drawn = draw(explanation(scores=(0.5, 1.0, 0.05, 0.4), sign=False))
@@ -97,8 +97,22 @@ class TestPicture:
             assert ";".join(map(str, colour)) not in drawn
         assert "against" not in drawn
 
-    def test_no_codes_without_colour(self) -> None:
-        assert "\x1b" not in draw(explanation(), colour=False)
+    def test_without_any_style_the_text_has_marks(self) -> None:
+        drawn = draw(explanation(), colour=False)
+        assert "\x1b" not in drawn
+        assert "{+not+} [--bad--] at {+all+}" in drawn
+
+    def test_lines_end_without_blanks(self) -> None:
+        for colour in (True, False):
+            drawn = ESCAPE.sub("", draw(explanation(), colour=colour))
+            assert all(line == line.rstrip() for line in drawn.splitlines())
+
+    def test_punctuation_stands_in_quotes(self) -> None:
+        drawn = ESCAPE.sub("", draw(explanation("bad !", (-1.0, 0.9))))
+        assert "for      \u201c!\u201d +0.90" in drawn
+
+    def test_certainty_is_not_overstated(self) -> None:
+        assert [percent(p) for p in (1.0, 0.99999, 0.5, 0.00001, 0.0)] == ["100.0%", ">99.9%", "50.0%", "<0.1%", "0.0%"]
 
     def test_all_scores_zero(self) -> None:
         assert "nothing" in draw(explanation(scores=(0.0, 0.0, 0.0, 0.0)))
@@ -152,7 +166,7 @@ class TestHostileText:
         assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", line)
 
     def test_visible(self) -> None:
-        assert visible("a\tb\r\nc\rd\x7f\u200be\u200df") == "a    b\nc\u240dd\u2421\\u200be\u200df"
+        assert visible("a\tb\r\nc\rd\x7f\u200be\u200df\u00adg") == "a    b\nc\u240dd\u2421\\u200be\u200dfg"
 
 
 class TestPlain:
@@ -165,6 +179,10 @@ class TestPlain:
             plain.marked(explanation(), Attribution((0.5, 1.0, 0.05, 0.4), signed=False))
             == "{*not*} {**bad**} at {*all*}"
         )
+
+    def test_a_line_break_in_the_text_is_no_new_fact(self) -> None:
+        e = explanation("bad\nmethod: forged", (0.0, 0.0, 0.0, 0.0))
+        assert len(list(plain.lines(e))) == 5
 
     def test_lines(self) -> None:
         assert list(plain.lines(explanation())) == [
@@ -192,15 +210,16 @@ class TestPalette:
     @pytest.mark.parametrize("share", [s / 20 for s in range(-20, 21)])
     def test_every_token_is_readable_in_256_colours(self, share: float, background: str) -> None:
         for sign in (True, False):
-            found = palette.style(share, signed=sign, background=background)
+            found = palette.style(share, signed=sign, background=background, colours="256")
             if found.color and found.bgcolor:
                 ink, box = (c.downgrade(ColorSystem.EIGHT_BIT).get_truecolor() for c in (found.color, found.bgcolor))
-                assert palette.contrast((*ink,), (*box,)) >= 3
+                assert palette.contrast((*ink,), (*box,)) >= 4.4
+                assert len({*box}) > 1  # no grey, which would be neither for nor against
 
     def test_16_colours_need_no_box(self) -> None:
         """Shades of 16 colours are the terminal's own; a strong token is reversed, which is always readable."""
         for share in (-1.0, -0.4, -0.1, 0.1, 0.4, 1.0):
-            found = palette.style(share, signed=True, basic=True)
+            found = palette.style(share, signed=True, colours="standard")
             assert found.bgcolor is None
             assert found.reverse is (abs(share) == 1)
             assert bool(found.bold) is (share >= 0.3)

@@ -11,6 +11,7 @@ from rnnx.text.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, build
 from rnnx.types import Token
 
 THUMB, FLAG = "\U0001f44d\U0001f3fd", "\U0001f1e9\U0001f1ea"
+HINDI = "\u0939\u093f\u0928\u094d\u0926\u0940 \u0634\u064e\u0631"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
@@ -32,6 +33,9 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
         (f"{THUMB}{FAMILY}{FLAG}", f"{THUMB} {FAMILY} {FLAG}"),
         ("\u7535\u5f71\u5f88\u597d\uff01", "\u7535 \u5f71 \u5f88 \u597d \uff01"),
         ("cafe\u0301 na\u00efve", "cafe\u0301 na\u00efve"),
+        ("so\u00adft a\u200bb \u202eevil\u202c", "so\u00adft a b evil"),
+        (HINDI, HINDI),
+        ("1\ufe0f\u20e3 \u00a9\ufe0f \u2764\ufe0f", "1\ufe0f\u20e3 \u00a9\ufe0f \u2764\ufe0f"),
         ("_title_ <i>x</i>", "_ title _ < i > x < / i >"),
         ("", ""),
         (" \n\t ", ""),
@@ -64,7 +68,7 @@ def test_offsets_are_exact_and_nothing_but_white_space_is_left_out() -> None:
         at = 0
         for token in words(text):
             assert text[token.start : token.end] == token.text != ""
-            assert text[at : token.start].replace("<br/>", "").strip() == ""
+            assert text[at : token.start].replace("<br/>", "").strip(" \n\u200b") == ""
             at = token.end
 
 
@@ -74,8 +78,8 @@ VOCABULARY = Vocabulary((*SPECIAL, "so", "good", "n't", "cool"))
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("good", "good"), ("GOOD", "good"), ("N\u2019T", "n't"), ("sooooo", "so"), ("coooool", "cool"),
-        ("goood", "good"), ("bad", "<unk>"), ("aaaa", "<unk>"), ("<pad>", "<unk>"),
+        ("good", "good"), ("GOOD", "good"), ("N\u2019T", "n't"), ("go\u00adod", "good"), ("sooooo", "so"),
+        ("coooool", "cool"),        ("goood", "good"), ("bad", "<unk>"), ("aaaa", "<unk>"), ("<pad>", "<unk>"),
     ],
 )  # fmt: skip
 def test_lookup(word: str, expected: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rnnx.config import Config, Training, load, parse
-from rnnx.errors import DataError, ModelError, UnknownName
+from rnnx.errors import DataError, ModelError, RnnxError, UnknownName
 from rnnx.explaining import predict
 from rnnx.models import checkpoint
 from rnnx.models.catalog import Spec
@@ -134,6 +134,23 @@ def test_data_that_cannot_train_is_an_error(config: Path, tmp_path: Path, rows: 
     (tmp_path / "train.jsonl").write_text(rows)
     with pytest.raises(DataError, match=words):
         train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"text.min_count": "99"}, "no word occurs 99 times"),
+        ({"training.learning_rate": ".inf"}, "diverged in epoch 1"),
+        ({"data.dev_share": "0.99"}, "leaves no texts to train on"),
+        ({"data.dev_share": "0.01"}, "leaves no texts to measure"),
+    ],
+)
+def test_settings_that_cannot_train_are_an_error(
+    config: Path, tmp_path: Path, overrides: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RnnxError, match=words):
+        train(config, tmp_path / "run", **overrides)
+    assert not (tmp_path / "run" / "model.json").exists()
 
 
 def test_rows_without_label_or_words_are_faults(config: Path, tmp_path: Path) -> None:
@@ -269,7 +286,16 @@ class TestCommand:
         assert result.out == ""
         assert "epoch 2: loss" in result.err
         assert f"rnnx explain --model {folder}" in result.err
+        assert "held-out share" in result.err
         assert run("explain", "-m", str(folder), "good old film").code == 0
+
+    def test_a_name_that_a_shipped_model_has(
+        self, run: Run, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        result = run("train", str(config), "-o", "sentiment-lstm", "--set", "training.epochs=1")
+        assert "rnnx explain --model ./sentiment-lstm" in result.err
+        assert "(./sentiment-lstm)" in run("explain", "-m", "./sentiment-lstm", "good").out
 
     def test_the_live_display(self, run: Run, config: Path, tmp_path: Path) -> None:
         result = run("train", str(config), "-o", str(tmp_path / "run"), screen=True)

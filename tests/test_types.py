@@ -50,3 +50,11 @@ def test_what_it_does_not_know_is_refused(path: list[str], value: object) -> Non
     inner[path[-1]] = value
     with pytest.raises(ValueError, match=str(value)):
         Explanation.from_dict(data)
+
+
+@pytest.mark.parametrize("name", ["text", "tokens", "prediction", "evidence", "settings"])
+def test_what_lacks_a_field_is_refused(name: str) -> None:
+    data = explanation(EVIDENCE[0]).to_dict()
+    del data[name]
+    with pytest.raises(ValueError, match=name):
+        Explanation.from_dict(data)

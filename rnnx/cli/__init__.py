@@ -21,8 +21,7 @@ def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) ->
     try:
         return _run(sys.argv[1:] if argv is None else argv, terminal)
     except KeyboardInterrupt:
-        terminal.say("")
-        return INTERRUPTED
+        return _interrupted(terminal)
     except Exception as error:
         if terminal.debug:
             import traceback
@@ -37,9 +36,16 @@ def _run(argv: Sequence[str], terminal: Terminal) -> int:
     try:
         with redirect_stdout(terminal.stdout), redirect_stderr(terminal.stderr):  # help is Typer's to print
             code = app(list(argv), prog_name="rnnx", obj=terminal, standalone_mode=False)
-    except SystemExit as leaving:  # completion, and a reader that has closed the pipe
-        code = leaving.code
+    except SystemExit:  # after completion, or because whoever read our output has gone
+        return OK
+    if code == INTERRUPTED:
+        return _interrupted(terminal)
     return code if isinstance(code, int) else OK
+
+
+def _interrupted(terminal: Terminal) -> int:
+    terminal.say("\ninterrupted")
+    return INTERRUPTED
 
 
 def _report(error: Exception, terminal: Terminal) -> int:
@@ -49,7 +55,14 @@ def _report(error: Exception, terminal: Terminal) -> int:
     if hasattr(error, "format_message"):  # a usage error of Typer's
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rnnx"
-        terminal.error(_one_line(error.format_message()), f"{command} --help shows the usage")
+        message = _one_line(error.format_message())
+        dashed = "; a text that begins with - goes behind --" if message.startswith("no such option") else ""
+        terminal.error(message, f"{command} --help shows the usage{dashed}")
+        return BAD_INPUT
+    if isinstance(error, OSError):  # a full disk, a closed stream
+        terminal.error(
+            f"{error.filename or 'writing failed'}: {error.strerror or error}", "free some space, or write elsewhere"
+        )
         return BAD_INPUT
     terminal.error(f"{type(error).__name__}: {_one_line(str(error))}", _bug_hint(terminal))
     return FAILED

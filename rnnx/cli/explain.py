@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rnnx.types import Explanation
 
 
+RESERVED = frozenset({"model", "texts", "method", "view", "target", "seed"})
+
+
 def explain(
     context: typer.Context,
     texts: options.Texts = None,
@@ -25,7 +28,14 @@ def explain(
     target: Annotated[
         str | None, typer.Option("--target", help="The label to explain; by default the predicted one.")
     ] = None,
-    of: Annotated[str | None, typer.Option("--of", help="What is explained: logit, prob or loss.")] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--of",
+            help="What is explained: logit, prob or loss.",
+            autocompletion=lambda: ["logit", "prob", "loss"],
+        ),
+    ] = None,
     view: options.View = None,
     set_: options.Sets = None,
     seed: options.Seed = None,
@@ -53,9 +63,9 @@ def explain(
     """
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
-    choice("--background", background, ("auto", "dark", "light"))
-    flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed}
-    name, asked = _request(config, flags, {**({"of": of} if of else {}), **pairs(set_)})
+    choice("--background (or RNNX_BACKGROUND)", background, ("auto", "dark", "light"))
+    flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
+    name, asked = _request(_section(config), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
     faults = inputs.Faults(terminal)
     rows = inputs.started(inputs.rows(texts, terminal, faults, text_field))
     from rnnx import explaining
@@ -69,20 +79,23 @@ def explain(
     faults.close()
 
 
-def _request(config: str | None, flags: dict[str, Any], settings: dict[str, str]) -> tuple[str | None, dict[str, Any]]:
-    """The model's name and the arguments of ``explaining.explain``: flags over the config file over defaults.
+def _request(
+    section: dict[str, Any], flags: dict[str, Any], settings: dict[str, str]
+) -> tuple[str | None, dict[str, Any]]:
+    """The model's name and the arguments of ``explaining.explain``: flags over the config's section over defaults.
 
     The config's settings are those of its own method. Raises UsageError for a setting that is a flag.
     """
-    for name in flags.keys() & settings.keys():
-        raise UsageError(f"--set {name} is not a setting of a method", f"use --{name}")
-    section = _section(config)
-    asked = {**section, **{name: value for name, value in flags.items() if value is not None}}
-    defaults = asked.pop("settings", {}) if asked.get("method") == section.get("method") else {}
+    own = section.pop("settings", {}) if flags.get("method") in (None, section.get("method")) else {}
+    for name in RESERVED & (settings.keys() | own.keys()):
+        raise UsageError(f"{name} is not a setting of a method", f"use --{name}" if name != "texts" else "")
+    if "of" in flags and "of" in settings:
+        raise UsageError("--of and --set of= are the same setting", "give one of them")
+    asked = {**section, **flags}
     asked.pop("settings", None)
     if "method" in asked:
         registry.method(asked["method"])  # a misspelt name is worth saying before the model is loaded
-    return asked.pop("model", None), {**asked, **defaults, **settings}
+    return asked.pop("model", None), {**own, **asked, **settings}
 
 
 def _section(config: str | None) -> dict[str, Any]:

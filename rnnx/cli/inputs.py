@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnnx.models.protocols import Classifier
 
 ARGUMENT = "the argument"
+AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
 
 
 class Faults:
@@ -47,21 +48,36 @@ def rows(
         arguments = ["-"]
     if not arguments:
         raise UsageError("no text to read", 'give a text in quotes, a file, or - for standard input: "not bad at all"')
-    for argument in arguments:
-        path = Path(argument)
-        if argument == "-":
+    sources = [_source(argument) for argument in arguments]
+    if len(sources) > 1 and all(isinstance(s, Row) and " " not in s.text for s in sources):
+        terminal.say(f"hint: these are {len(sources)} texts of one word each; quotes make one text of them")
+    return _read(sources, terminal, faults, text, label)
+
+
+def _read(sources: list[Row | Path | None], terminal: Terminal, faults: Faults, text: str, label: str) -> Iterator[Row]:
+    for source in sources:
+        if source is None:
             yield from readers.lines(terminal.stdin, "standard input", faults)
-        elif _exists(path):
-            if path.is_dir():
-                raise DataError(f"{argument} is a folder", f"name its files: {argument.rstrip('/')}/*.txt")
-            yield from readers.read(path, faults, text=text, label=label)
-        elif readers.is_readable(path) and " " not in argument:
-            raise DataError(
-                f"{argument}: no such file",
-                "check the name; a text that looks like a file name goes through -",
-            )
+        elif isinstance(source, Path):
+            yield from readers.read(source, faults, text=text, label=label)
         else:
-            yield _literal(argument)
+            yield source
+
+
+def _source(argument: str) -> Row | Path | None:
+    """What an argument is: a text, a file, or (None) standard input. Raises DataError if it is none of them."""
+    if argument == "-":
+        return None
+    if not argument.strip():
+        raise DataError(f"the text {argument!r} is empty", "give at least one word")
+    path = Path(argument)
+    if not _exists(path):
+        if readers.looks_like_a_file(argument):
+            raise DataError(f"{argument}: no such file", f"check the name; if it is a text, {AS_TEXT}")
+        return _literal(argument)
+    if path.is_dir():
+        raise DataError(f"{argument} is a folder", f"name its files, as {path}/*.txt; if it is a text, {AS_TEXT}")
+    return path
 
 
 def started(found: Iterator[Row]) -> Iterator[Row]:
@@ -81,7 +97,7 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults) -> Itera
         if model.tokenize(row.text):
             yield row
         elif row.where == ARGUMENT:
-            raise DataError("the text has no words in it", "give at least one word")
+            raise DataError(f"the text {row.text!r} has no words in it", "give at least one word")
         else:
             faults(f"{row.where}: no words in the text")
 
@@ -89,6 +105,8 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults) -> Itera
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
+    except PermissionError:
+        return True  # opening it will say so
     except (OSError, ValueError):  # a text that can be no file name: too long, or with a NUL
         return False
 

@@ -55,6 +55,7 @@ Format = Annotated[
         "--format",
         "-f",
         help="auto, text, plain, jsonl, json or csv. auto: text on a terminal, plain in a pipe.",
+        autocompletion=lambda: ["text", "plain", "jsonl", "json", "csv"],
     ),
 ]
 Output = Annotated[
@@ -63,12 +64,20 @@ Output = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 TextField = Annotated[str, typer.Option("--text-field", help="The field or column of the text.")]
-LabelField = Annotated[str, typer.Option("--label-field", help="The field or column of the label.")]
-Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
+LabelField = Annotated[
+    str | None, typer.Option("--label-field", help="The field or column of the label; by default label.")
+]
+Color = Annotated[
+    str,
+    typer.Option("--color", help="auto, always or never.", autocompletion=lambda: ["auto", "always", "never"]),
+]
 Background = Annotated[
     str,
     typer.Option(
-        "--background", envvar="RNNX_BACKGROUND", help="The terminal's: dark, light or auto (from COLORFGBG)."
+        "--background",
+        envvar="RNNX_BACKGROUND",
+        help="The terminal's: dark, light or auto (from COLORFGBG).",
+        autocompletion=lambda: ["auto", "dark", "light"],
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]

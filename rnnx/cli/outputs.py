@@ -10,10 +10,11 @@ from typing import TextIO, TypeVar
 
 from rnnx.cli.options import choice
 from rnnx.cli.terminal import Terminal
-from rnnx.errors import DataError, RnnxError
+from rnnx.errors import DataError, UsageError
 from rnnx.render.formats import WRITERS
 
 FORMATS = ("auto", "text", "plain", *WRITERS)
+COLORS = ("auto", "always", "never")
 SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 
 T = TypeVar("T")
@@ -22,34 +23,49 @@ T = TypeVar("T")
 def pick(asked: str, output: str | None, terminal: Terminal, color: str) -> str:
     """The format to write. Raises UsageError for one that does not exist."""
     choice("--format", asked, FORMATS)
-    choice("--color", color, ("auto", "always", "never"))
+    choice("--color", color, COLORS)
     if asked != "auto":
         return asked
-    if output is not None:
-        return SUFFIXES.get(Path(output).suffix.lower(), "plain")
-    return "text" if terminal.coloured(color, terminal.stdout) or terminal.stdout.isatty() else "plain"
+    if output in (None, "-"):
+        return "text" if terminal.coloured(color, terminal.stdout) else "plain"
+    suffix = Path(str(output)).suffix.lower()
+    if suffix not in SUFFIXES:
+        known = ", ".join(SUFFIXES)
+        raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")
+    return SUFFIXES[suffix]
 
 
 @contextmanager
 def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[TextIO]:
-    """The stream to write results to. Raises DataError if the file is there already, or cannot be written."""
-    if output is None:
+    """The stream to write results to.
+
+    A file is written under another name, NAME.part, until it is whole; what was there before stays till then.
+    Raises DataError if it is there already, or cannot be written.
+    """
+    if output in (None, "-"):
         yield terminal.stdout
         terminal.stdout.flush()
         return
+    target = Path(str(output))
+    special = target.exists() and not target.is_file()  # /dev/null, a pipe
+    if target.exists() and not force and not special:
+        raise DataError(f"{output} is there already", "choose another name, or --force to replace it")
+    part = target if special else target.with_name(f"{target.name}.part")
     try:
-        stream = open(output, "w" if force else "x", encoding="utf-8", newline="")  # noqa: SIM115 (closed below)
-    except FileExistsError:
-        raise DataError(f"{output} is there already", "choose another name, or --force to overwrite it") from None
+        stream = part.open("w", encoding="utf-8", newline="")
     except OSError as error:
         raise DataError(f"{output}: {error.strerror}", "choose a place that you may write to") from None
     try:
         with stream:
             yield stream
-    except RnnxError:
-        if not Path(output).stat().st_size:  # nothing is lost, and the next try finds no file in its way
-            Path(output).unlink()
+    except BaseException:
+        if not special and part.stat().st_size:
+            terminal.say(f"what was done so far is in {part}")
+        elif not special:
+            part.unlink()
         raise
+    if not special:
+        part.replace(target)
     terminal.say(f"wrote {output}")
 
 
@@ -61,13 +77,10 @@ def counted(items: Iterable[T], terminal: Terminal, stream: TextIO) -> Iterator[
         yield from items
         return
     start, shown = time.monotonic(), 0.0
-    number = 0
     for number, item in enumerate(items, 1):
         yield item
         now = time.monotonic() - start
         if now > 1 and now - shown > 0.2:
             shown = now
-            terminal.stderr.write(f"\r{number:,} texts, {number / now:,.0f} a second ")
-            terminal.stderr.flush()
-    if shown:
-        terminal.stderr.write(f"\r{number:,} texts in {time.monotonic() - start:.1f} s        \n")
+            terminal.status(f"{number:,} texts, {number / now:,.0f} a second")
+    terminal.status("")

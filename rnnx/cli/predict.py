@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import tee
 from typing import TYPE_CHECKING, Any, TextIO
@@ -26,7 +27,7 @@ def predict(
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = "text",
-    label_field: options.LabelField = "label",
+    label_field: options.LabelField = None,
     color: options.Color = "auto",
     debug: options.Debug = False,
 ) -> None:
@@ -41,34 +42,50 @@ def predict(
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     faults = inputs.Faults(terminal)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, label_field))
+    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, label_field or "label"))
     from rnnx import explaining
     from rnnx.models import catalog, checkpoint
 
     loaded = checkpoint.load(model or catalog.DEFAULT)
     kept, asked = tee(inputs.with_words(rows, loaded, faults))
     predictions = explaining.predict(loaded, (row.text for row in asked))
-    score = _Score()
+    score = _Score(loaded.labels)
     results = score.watch(zip(kept, predictions, strict=True))
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(results, terminal, stream), stream, terminal, color)
     faults.close()
-    if score.labelled:
-        share = score.right / score.labelled
-        terminal.say(f"{score.right} of {score.labelled} agree with the field {label_field!r}: accuracy {share:.1%}")
+    score.tell(terminal, label_field)
 
 
 class _Score:
     """Counts the predictions that agree with the rows' own labels."""
 
-    def __init__(self) -> None:
-        self.labelled = self.right = 0
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels, self.given = labels, Counter[str]()
+        self.right = 0
 
     def watch(self, results: Iterable[Result]) -> Iterator[Result]:
         for row, prediction in results:
-            self.labelled += row.label is not None
-            self.right += row.label == prediction.label
+            if row.label is not None:
+                self.given[row.label] += 1
+                self.right += row.label == prediction.label
             yield row, prediction
+
+    def tell(self, terminal: Terminal, field: str | None) -> None:
+        """The accuracy, if the labels are the model's; a warning where labels were asked for and are not there."""
+        strange = sorted(self.given.keys() - set(self.labels))
+        total = self.given.total()
+        if field and not total:
+            terminal.warn(f"no row has a label in the field {field!r}")
+        elif strange:
+            listed = ", ".join(strange[:5]) + (", \u2026" if len(strange) > 5 else "")
+            known = ", ".join(self.labels)
+            terminal.warn(
+                f"the field {field or 'label'!r} has labels that the model does not know: {listed} (it knows {known})"
+            )
+        elif total:
+            share = self.right / total
+            terminal.say(f"{self.right} of {total} agree with the field {field or 'label'!r}: accuracy {share:.1%}")
 
 
 def _write(kind: str, results: Iterable[Result], stream: TextIO, terminal: Terminal, color: str) -> None:

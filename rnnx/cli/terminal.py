@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from rnnx.render.text import visible
@@ -25,17 +26,15 @@ class Terminal:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     width: int | None = None
     debug: bool = False
+    _live: bool = False  # a status line stands on stderr
 
     @classmethod
     def standard(cls) -> Terminal:
         """The terminal of the process."""
-        for stream in (sys.stdin, sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
-                # Any text can be printed; bytes that are not UTF-8 are kept apart on input, see data.readers.
-                stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdin else "replace")
-        terminal = cls(sys.stdin, sys.stdout, sys.stderr)
-        terminal.debug = bool(terminal.environ.get("RNNX_DEBUG"))
-        return terminal
+        # Any text can be printed; bytes that are not UTF-8 are kept apart on input, see data.readers.
+        stdin = _utf8(sys.stdin, "surrogateescape")
+        stdout, stderr = _utf8(sys.stdout, "replace"), _utf8(sys.stderr, "replace")
+        return cls(stdin, stdout, stderr, debug=bool(os.environ.get("RNNX_DEBUG")))
 
     def columns(self) -> int:
         """The width to lay out for: as set, else the terminal's, else 80."""
@@ -79,15 +78,34 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """A line on stderr; what came from a user in it cannot steer the terminal."""
+        self.status("")
         print(visible(line), file=self.stderr, flush=True)
+
+    def status(self, line: str) -> None:
+        """A line on stderr that the next one replaces; an empty one takes it away. For a terminal only."""
+        if line or self._live:
+            self.stderr.write(f"\r\x1b[K{line}")
+            self.stderr.flush()
+        self._live = bool(line)
 
     def warn(self, line: str) -> None:
         """A warning on stderr."""
         self.say(f"warning: {line}")
 
     def error(self, message: str, hint: str = "") -> None:
-        """The ``error:`` line and, where there is one, the ``hint:`` line."""
-        for line in message.split("\n"):
-            self.say(f"error: {line}")
+        """The ``error:`` line, its details if it has more lines, and, where there is one, the ``hint:`` line."""
+        first, *details = message.split("\n")
+        self.say(f"error: {first}")
+        for line in details:
+            self.say(f"  {line}")
         if hint:
             self.say(f"hint: {hint}")
+
+
+def _utf8(stream: TextIO | None, errors: str) -> TextIO:
+    """The stream in UTF-8; nothing at all in place of one that was closed before we started."""
+    if stream is None:
+        return open(os.devnull, "r+", encoding="utf-8")
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors=errors)
+    return stream

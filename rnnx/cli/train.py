@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,8 @@ def train(
         _follow(run.train(settings, folder, faults), show, say)
     faults.close()
     terminal.say(f"wrote {folder}")
-    terminal.say(f'try: rnnx explain --model {folder} "not bad at all"')
+    name = quote(str(folder) if "/" in str(folder) else f"./{folder}")  # which cannot be a shipped model's
+    terminal.say(f'try: rnnx explain --model {name} "not bad at all"')
 
 
 def _follow(events: Iterable[Step | Epoch], show: Show, say: Say) -> None:
@@ -70,10 +72,15 @@ def _follow(events: Iterable[Step | Epoch], show: Show, say: Say) -> None:
         if isinstance(event, Step):
             show(event)
         else:
-            named = {path.rpartition("/")[2].partition(".")[0]: accuracy for path, (accuracy, _) in event.dev.items()}
-            scores = ", ".join(f"{name} {accuracy:.1%}" for name, accuracy in named.items())
+            scores = ", ".join(f"{_short(path, event.dev)} {accuracy:.1%}" for path, (accuracy, _) in event.dev.items())
             mark = "  (best so far)" if event.best else ""
             say(f"epoch {event.number}: loss {event.loss:.3f}; dev accuracy: {scores}{mark}")
+
+
+def _short(path: str, paths: Iterable[str]) -> str:
+    """A file's name without folder and suffixes, where that says which."""
+    name = path.rpartition("/")[2].partition(".")[0]
+    return name if sum(name == other.rpartition("/")[2].partition(".")[0] for other in paths) == 1 else path
 
 
 @contextmanager

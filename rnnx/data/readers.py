@@ -5,18 +5,23 @@ A bad row does not stop the rest: ``fault`` is told where it is and what is wron
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
+from rnnx.data import tables
 from rnnx.errors import DataError, did_you_mean
 
 Fault = Callable[[str], None]
+Found = tuple[str, Mapping[str, Any]]  # where a row stands, and its fields
 BOM = "\ufeff"
+_JSON = {".jsonl", ".ndjson", ".json"}
+_TABLES = {".csv": ",", ".tsv": "\t"}
+# A missing file of these names is said to be missing, and not explained as a text.
+_NAMES = {*_JSON, *_TABLES, ".txt", ".md", ".html", ".log", ".gz", ".zip", ".xlsx", ".parquet", ".cvs"}
 
 
 class Row(NamedTuple):
@@ -30,15 +35,15 @@ class Row(NamedTuple):
 def read(path: Path, fault: Fault, *, text: str = "text", label: str = "label") -> Iterator[Row]:
     """The rows of a file; its format is told by the suffix, and any other suffix is a text a line.
 
-    ``text`` and ``label`` name the fields. Raises DataError if the file cannot be opened or if its first row
-    lacks the text field.
+    ``text`` and ``label`` name the fields. Raises DataError if the file cannot be read, is no text, or is a
+    table without the text column.
     """
     kind, stream = suffix(path), text_lines(path)
     if kind in _JSON:
         parse = _json_array if kind == ".json" else _json_lines
         yield from _checked(parse(stream, str(path), fault), fault, text, label)
     elif kind in _TABLES:
-        yield from _checked(_table(stream, str(path), fault, _TABLES[kind]), fault, text, label)
+        yield from _checked(tables.rows(stream, str(path), fault, _TABLES[kind], (text, label)), fault, text, label)
     else:
         yield from lines(stream, str(path), fault)
 
@@ -56,9 +61,9 @@ def suffix(path: Path) -> str:
     return Path(path.stem if path.suffix == ".gz" else path.name).suffix.lower()
 
 
-def is_readable(path: Path) -> bool:
-    """Whether the name is that of a data file, by its suffix."""
-    return suffix(path) in _KNOWN
+def looks_like_a_file(name: str) -> bool:
+    """Whether this must be the name of a data file and cannot be a text."""
+    return not any(c.isspace() for c in name) and (Path(name).suffix.lower() in _NAMES or suffix(Path(name)) in _NAMES)
 
 
 def text_lines(path: Path) -> Iterator[str]:
@@ -66,7 +71,12 @@ def text_lines(path: Path) -> Iterator[str]:
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            yield from cast(IO[str], stream)
+            for number, line in enumerate(cast(IO[str], stream)):
+                if number == 0 and "\0" in line:
+                    raise DataError(
+                        f"{path} is not text in UTF-8", "save it as UTF-8 (it may be UTF-16, or no text at all)"
+                    )
+                yield line
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
@@ -74,61 +84,43 @@ def text_lines(path: Path) -> Iterator[str]:
         ) from None
 
 
-def _json_lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[tuple[str, Any]]:
+def _json_lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Found]:
     for number, line in enumerate(stream, 1):
         where = f"{name}:{number}"
         if not line.strip() or not _decoded(line, where, fault):
             continue
         try:
             yield where, json.loads(line)
-        except ValueError as error:
-            fault(f"{where}: not JSON ({error})")
+        except json.JSONDecodeError as error:
+            fault(f"{where}: not JSON ({error.msg.lower()}, column {error.colno})")
+        except RecursionError:
+            fault(f"{where}: nested too deeply")
 
 
-def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[tuple[str, Any]]:
+def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Found]:
     try:
         found = json.loads("".join(stream))
-    except ValueError as error:
-        raise DataError(f"{name}: not JSON ({error})", "a JSON object a line goes into a .jsonl file") from None
+    except json.JSONDecodeError as error:
+        message = f"{name}:{error.lineno}: not JSON ({error.msg.lower()}, column {error.colno})"
+        raise DataError(message, "a JSON object a line goes into a .jsonl file") from None
+    except RecursionError:
+        raise DataError(f"{name}: nested too deeply") from None
     for number, item in enumerate(found if isinstance(found, list) else [found], 1):
-        where = f"{name}: item {number}"
-        if _decoded(json.dumps(item, ensure_ascii=False), where, fault):
-            yield where, item
+        yield f"{name}: item {number}", item
 
 
-def _table(stream: Iterable[str], name: str, fault: Fault, delimiter: str) -> Iterator[tuple[str, Any]]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fault(f"{name}:{reader.line_num}: {error}")
-            continue
-        where = f"{name}:{reader.line_num}"
-        if None in fields or None in fields.values():
-            fault(f"{where}: not {len(reader.fieldnames or ())} columns, as the header has")
-        elif _decoded("".join(fields.values()), where, fault):
-            yield where, fields
-
-
-def _checked(rows: Iterable[tuple[str, Any]], fault: Fault, text: str, label: str) -> Iterator[Row]:
+def _checked(rows: Iterable[Found], fault: Fault, text: str, label: str) -> Iterator[Row]:
     """Rows whose text field is a text with something in it."""
-    first = True
     for where, fields in rows:
         if not isinstance(fields, dict):
             fault(f"{where}: not an object with fields")
-            continue
-        value, found = fields.get(text), fields.get(label)
-        if first and value is None:
-            raise DataError(f"{where}: no field {text!r}", did_you_mean(text, sorted(map(str, fields))))
-        first = False
-        if not isinstance(value, str) or not value.strip():
+        elif text not in fields:
+            fault(f"{where}: no field {text!r}; {did_you_mean(text, sorted(map(str, fields)))}")
+        elif not isinstance(fields[text], str) or not fields[text].strip():
             fault(f"{where}: the field {text!r} has no text in it")
-            continue
-        yield Row(value, None if found in (None, "") else str(found), where)
+        elif _decoded(fields[text] + str(fields.get(label)), where, fault):
+            found = fields.get(label)
+            yield Row(fields[text], None if found in (None, "") else str(found), where)
 
 
 def _decoded(text: str, where: str, fault: Fault) -> bool:
@@ -138,8 +130,3 @@ def _decoded(text: str, where: str, fault: Fault) -> bool:
         fault(f"{where}: not UTF-8")
         return False
     return True
-
-
-_JSON = {".jsonl", ".ndjson", ".json"}
-_TABLES = {".csv": ",", ".tsv": "\t"}
-_KNOWN = {*_JSON, *_TABLES, ".txt"}

@@ -50,9 +50,13 @@ def folder(name: str) -> Path:
     if name in names():
         return SHIPPED / name
     path = Path(name)
-    if (path / "model.json").is_file():
-        return path
-    if path.is_dir():
+    try:
+        if (path / "model.json").exists():
+            return path
+        missing = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if missing:
         raise ModelError(f"{name} holds no model: model.json is missing", "name the folder that rnnx train wrote")
     hint = did_you_mean(name, names())
     raise ModelError(f"no model {name!r}", f"{hint}; or name the folder of a training run")
@@ -63,12 +67,24 @@ def read_spec(path: Path) -> Spec:
     file = path / "model.json"
     try:
         data = json.loads(file.read_text("utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError(f"its format is {data['format']}, this rnnx reads {FORMAT}")
         spec = Spec(**{**data, "labels": tuple(data["labels"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        _check(data, spec)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read: {error}", "train the model again, or copy its folder whole") from None
-    if spec.format != FORMAT:
-        raise ModelError(f"{file} has format {spec.format}, this rnnx reads {FORMAT}", "train the model again")
     return spec
+
+
+def _check(data: dict[str, object], spec: Spec) -> None:
+    """Raise ValueError for a value of the wrong type, and for labels that are none."""
+    if not all(isinstance(getattr(spec, name), str) for name in ("kind", "pooling", "tokenizer")):
+        raise ValueError("kind, pooling and tokenizer must be texts")
+    if not isinstance(spec.lowercase, bool):
+        raise ValueError("lowercase must be true or false")
+    distinct = {label for label in spec.labels if isinstance(label, str)}
+    if not isinstance(data["labels"], list) or len(distinct) != len(spec.labels) or len(distinct) < 2:
+        raise ValueError("labels must be two or more different texts")
 
 
 def write_spec(path: Path, spec: Spec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ Weights = dict[str, Array]
 AGAIN = "train it again, or copy its folder whole"
 
 
-def load(name: str) -> RecurrentClassifier:
+def load(name: str | PathLike[str]) -> RecurrentClassifier:
     """The numpy engine's model of a shipped name or a run folder. Raises ModelError."""
+    name = fspath(name)
     path = folder(name)
     spec, weights, vocabulary = read(path)
     if spec.tokenizer not in TOKENIZERS:
@@ -48,9 +50,16 @@ def read(path: Path) -> tuple[Spec, Weights, Vocabulary]:
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
         raise ModelError(f"the model in {path} cannot be read: {error}", AGAIN) from None
     weights = {name: w.astype(np.float32, copy=False) for name, w in stored.items()}
+    for name, w in weights.items():
+        if not np.isfinite(w).all():
+            raise ModelError(
+                f"the weights {name} in {path} are not all finite", "train it again, with a smaller learning rate"
+            )
     rows = len(weights.get("embedding.weight", ()))
     if rows != len(words):
         raise ModelError(f"{path}: {len(words)} words in vocabulary.txt, but {rows} embeddings", AGAIN)
+    if len(set(words)) != len(words):
+        raise ModelError(f"{path}: a word stands in vocabulary.txt twice", AGAIN)
     return spec, weights, Vocabulary(tuple(words), spec.lowercase)
 
 
@@ -74,30 +83,30 @@ def assemble(spec: Spec, weights: Weights) -> Network:
     """The engine's network. KeyError for a weight that is missing, ValueError for one of a wrong shape."""
     if spec.kind not in CELLS or spec.pooling not in POOLINGS:
         raise ValueError(f"unknown kind {spec.kind!r} or pooling {spec.pooling!r}")
+    weights = dict(weights)  # each is taken out, so that none is left over
     embedding = _take(weights, "embedding.weight", None, None)
     layers, width = [], embedding.shape[1]
     for i in range(count_layers(weights)):
         layers.append(_layer(CELLS[spec.kind], weights, i, width))
         width = layers[-1].size
     classes = 1 if len(spec.labels) == 2 else len(spec.labels)
-    return Network(
+    network = Network(
         embedding=embedding,
         layers=tuple(layers),
         pooling=POOLINGS[spec.pooling](weights, width),
         w_out=_take(weights, "output.weight", classes, width).T,
         b_out=_take(weights, "output.bias", classes),
     )
+    if weights:
+        raise ValueError(f"there is also {', '.join(sorted(weights))}")
+    return network
 
 
 def _layer(cell: Cell, weights: Weights, i: int, width: int) -> Layer:
     """Layer i, which reads vectors of this width."""
-    rows, size = _take(weights, f"recurrent.weight_hh_l{i}", None, None).shape
-    shapes = {
-        "weight_ih": (rows, width),
-        "weight_hh": (cell.gates * size, size),
-        "bias_ih": (rows,),
-        "bias_hh": (rows,),
-    }
+    size = weights[f"recurrent.weight_hh_l{i}"].shape[-1]
+    rows = cell.gates * size
+    shapes = {"weight_ih": (rows, width), "weight_hh": (rows, size), "bias_ih": (rows,), "bias_hh": (rows,)}
     w, u, w_bias, u_bias = (
         np.ascontiguousarray(cell.arrange(_take(weights, f"recurrent.{name}_l{i}", *shape)).T)
         for name, shape in shapes.items()
@@ -112,8 +121,8 @@ def _attention(weights: Weights, width: int) -> Pooling:
 
 
 def _take(weights: Weights, name: str, *shape: int | None) -> Array:
-    """A weight of this shape, None for any size."""
-    found = weights[name]
+    """Take out a weight of this shape, None for any size."""
+    found = weights.pop(name)
     if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
         raise ValueError(f"{name} has the shape {found.shape}")
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import product
 
 from rich.color import Color
 from rich.color_triplet import ColorTriplet
@@ -27,6 +28,7 @@ _HUES = {"for": FOR, "against": AGAINST, "unsigned": UNSIGNED}
 _BASIC = {"for": "cyan", "against": "yellow", "unsigned": "magenta"}
 _BASIC_LIGHT = {"for": "blue", "against": "red", "unsigned": "magenta"}
 _STEPS = 20
+_CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def theme(choice: str, environ: Mapping[str, str]) -> str:
@@ -39,10 +41,11 @@ def theme(choice: str, environ: Mapping[str, str]) -> str:
     return "light" if int(background) in (7, *range(9, 16)) else "dark"
 
 
-def style(share: float, *, signed: bool, background: str = "unknown", basic: bool = False) -> Style:
+def style(share: float, *, signed: bool, background: str = "unknown", colours: str = "truecolor") -> Style:
     """The look of a token whose score is ``share`` (-1 to 1) of the largest absolute score of its text.
 
-    ``basic``: for a terminal of 16 colours, whose shades are its own, so that a box must be reversed text.
+    ``colours`` are the terminal's: "truecolor", "256" or "standard", 16 whose shades are its own, so that a box
+    must be reversed text.
     """
     strength = min(abs(share), 1.0)
     if strength < FAINT:
@@ -50,20 +53,31 @@ def style(share: float, *, signed: bool, background: str = "unknown", basic: boo
     side = ("for" if share > 0 else "against") if signed else "unsigned"
     marked = strength >= MARKED
     bold, underline = marked and side != "against", marked and side == "against"
-    if basic:
+    if colours == "standard":
         color = (_BASIC_LIGHT if background == "light" else _BASIC)[side]
         return Style(color=color, bold=bold, underline=underline, reverse=strength >= STRONG)
-    return _style(_HUES[side], round(strength * _STEPS) / _STEPS, background, bold, underline)
+    return _style(_HUES[side], round(strength * _STEPS) / _STEPS, background, colours == "256", bold, underline)
 
 
 @cache
-def _style(hue: RGB, strength: float, background: str, bold: bool, underline: bool) -> Style:
+def _style(hue: RGB, strength: float, background: str, cubed: bool, bold: bool, underline: bool) -> Style:
+    fit = cube if cubed else lambda rgb: rgb
     if background in BACKGROUNDS:
-        box = mix(BACKGROUNDS[background], hue, strength)
+        box = fit(mix(BACKGROUNDS[background], hue, strength))
         return Style(color=_color(ink(box)), bgcolor=_color(box), bold=bold, underline=underline)
     if strength < MARKED:
-        return Style(color=_color(level(hue, 1.0)), bold=bold, underline=underline)
-    return Style(color=_color((255, 255, 255)), bgcolor=_color(level(hue, strength)), bold=bold, underline=underline)
+        return Style(color=_color(fit(level(hue, 1.0))), bold=bold, underline=underline)
+    box = fit(level(hue, strength))
+    return Style(color=_color(ink(box)), bgcolor=_color(box), bold=bold, underline=underline)
+
+
+def cube(rgb: RGB) -> RGB:
+    """The nearest of the 256 colours' cube that is not a grey, so that a faint blue is no faint vermillion."""
+    nearest = min(
+        (c for c in product(_CUBE, repeat=3) if len(set(c)) > 1),
+        key=lambda c: sum((a - b) ** 2 for a, b in zip(c, rgb, strict=True)),
+    )
+    return nearest[0], nearest[1], nearest[2]
 
 
 def mix(start: RGB, end: RGB, share: float) -> RGB:
@@ -81,7 +95,7 @@ def level(hue: RGB, strength: float) -> RGB:
 
 def ink(box: RGB) -> RGB:
     """Black or white, whichever is easier to read on this colour."""
-    return (255, 255, 255) if luminance(box) < MIDDLE else (0, 0, 0)
+    return (255, 255, 255) if luminance(box) <= MIDDLE + 0.005 else (0, 0, 0)
 
 
 def contrast(one: RGB, other: RGB) -> float:

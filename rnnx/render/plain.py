@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, strongest
-from rnnx.render.text import number, visible
+from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Trace
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
     """The explanation, line by line."""
     prediction, evidence = explanation.prediction, explanation.evidence
-    yield f"{visible(prediction.label)} {prediction.probability:.1%} ({visible(explanation.model)})"
+    yield f"{visible(prediction.label)} {percent(prediction.probability)} ({visible(explanation.model)})"
     if isinstance(evidence, Trace):
         yield from _table(explanation, evidence)
     else:
-        yield marked(explanation, evidence)
+        yield marked(explanation, evidence).replace("\n", "\u21b5")  # a line break in the text is no new fact
         for name, entries in strongest(explanation, evidence):
             yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
     yield f"method: {method_line(explanation)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rnnx.render.text import number, signed, visible
+from rnnx.render.text import number, percent, signed, visible
 from rnnx.types import Attribution, Explanation, Trace
 
 TOP = 6
@@ -24,13 +24,19 @@ def strongest(explanation: Explanation, evidence: Attribution) -> Iterator[tuple
     form: Callable[[float], str] = signed if evidence.signed else number
 
     def chosen(indexes: list[int]) -> list[tuple[str, str]]:
-        return [(visible(explanation.tokens[i].text), form(scores[i])) for i in indexes[:TOP]]
+        return [(named(explanation.tokens[i].text), form(scores[i])) for i in indexes[:TOP]]
 
     if evidence.signed:
         yield "for", chosen([i for i in ranked if scores[i] > 0])
         yield "against", chosen([i for i in ranked if scores[i] < 0])
     else:
         yield "most", chosen([i for i in ranked if scores[i]])
+
+
+def named(token: str) -> str:
+    """A token in a list; punctuation stands in quotes."""
+    shown = visible(token)
+    return shown if any(c.isalnum() or ord(c) > 0x2FFF for c in shown) else f"\u201c{shown}\u201d"
 
 
 def method_line(explanation: Explanation) -> str:
@@ -47,10 +53,10 @@ def notes(explanation: Explanation) -> Iterator[str]:
         yield f"explained is {visible(explanation.target)}, which the model did not predict"
     unknown = explanation.diagnostics.get("unknown_tokens", [])
     if unknown:
-        words = dict.fromkeys(visible(explanation.tokens[i].text) for i in unknown)
+        words = dict.fromkeys(named(explanation.tokens[i].text) for i in unknown)
         listed = ", ".join(list(words)[:8]) + (", \u2026" if len(words) > 8 else "")
         yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
     share = explanation.diagnostics.get("reaches_start")
     if share is not None:
-        first = visible(explanation.tokens[0].text)
-        yield f"the gradient at the state after the first token ({first}) is {share:.1%} of the largest along the text"
+        first = named(explanation.tokens[0].text)
+        yield f"of the largest gradient at a state, {percent(share)} reaches the one after the first token ({first})"

@@ -44,8 +44,8 @@ class Vocabulary:
 
 
 def normal(token: str, lowercase: bool) -> str:
-    """The form in which a token is looked up: one kind of apostrophe and, if asked for, lower case."""
-    word = token.replace("\u2019", "'")
+    """The form in which a token is looked up: one apostrophe, no soft hyphens and, if asked for, lower case."""
+    word = token.replace("\u2019", "'").replace("\u00ad", "")
     return word.lower() if lowercase else word
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnx.config import Training
+from rnnx.errors import ConfigError
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.text.vocabulary import UNKNOWN
 from rnnx.training.data import Minibatch, Part, epoch, stack
@@ -52,7 +53,7 @@ def fit(
     """Train ``network`` in place; at the end it holds the averaged weights of the best epoch on ``dev``.
 
     Best is the highest accuracy, each dev part counting the same; training stops after ``patience`` epochs
-    without a better one. The caller seeds torch.
+    without a better one. The caller seeds torch. Raises ConfigError when the loss is no number any more.
     """
     rng = np.random.default_rng(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
@@ -65,6 +66,10 @@ def fit(
         for done, batch in enumerate(batches, 1):
             _set_rate(optimizer, settings.learning_rate, step, total)
             loss, correct = _update(network, optimizer, batch, settings)
+            if not math.isfinite(loss):
+                raise ConfigError(
+                    f"training diverged in epoch {number}: the loss is {loss}", "try a smaller training.learning_rate"
+                )
             step += 1
             if step % AVERAGE_EVERY == 0:
                 _average(averaged, network, settings.average, step)

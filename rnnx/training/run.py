@@ -24,7 +24,7 @@ from rnnx.models.catalog import Spec
 from rnnx.models.protocols import Array, Classifier
 from rnnx.text import vocabulary as vocabularies
 from rnnx.text.tokenizer import TOKENIZERS
-from rnnx.text.vocabulary import Vocabulary
+from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training import distillation
 from rnnx.training import vectors as pretrained
 from rnnx.training.data import Example, Part
@@ -109,6 +109,8 @@ def _material(config: Config, fault: Fault) -> _Material:
     labels = _labels(data, [*train_texts.values(), *dev_texts.values(), *test_texts.values()])
     vectors = pretrained.read(config.text.vectors) if config.text.vectors else None
     vocabulary = _vocabulary(config, train_texts, vectors)
+    if len(vocabulary) == len(SPECIAL):
+        raise DataError(f"no word occurs {config.text.min_count} times", "give more texts, or a smaller text.min_count")
     embeddings = pretrained.embeddings(
         vocabulary, vectors, config.model.embedding, config.text.vector_scale, config.seed
     )
@@ -155,8 +157,11 @@ def _split(texts: Files, share: float, seed: int) -> tuple[Files, Files]:
             taken |= set(own[: round(share * len(own))])
         dev += [rows[i] for i in sorted(taken)]
         train[path] = [row for i, row in enumerate(rows) if i not in taken]
-    if not dev:
-        raise ConfigError("no texts to measure progress on", "give data.dev files, or a larger data.dev_share")
+    if not dev or not all(train.values()):
+        missing = "measure progress on" if not dev else "train on"
+        raise ConfigError(
+            f"data.dev_share {share} leaves no texts to {missing}", "give more texts, data.dev files, or another share"
+        )
     return train, {"held-out share": dev}
 
 

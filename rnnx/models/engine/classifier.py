@@ -49,7 +49,9 @@ class RecurrentClassifier:
         return Batch(ids, lengths)
 
     def encode(self, texts: Sequence[str]) -> Batch:
-        """Texts as ids. Raises DataError for a text without tokens."""
+        """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
+        if isinstance(texts, str):
+            raise TypeError("texts is one string; give a list")
         return self.collate([self.tokenize(text) for text in texts])
 
     def embed(self, batch: Batch) -> Array:
