@@ -276,7 +276,8 @@ class TestMistakes:
         "change",
         [
             {"format": 9}, {"format": None}, {"labels": "ab"}, {"labels": ["a", "a"]}, {"labels": ["a"]},
-            {"labels": [1, 2]}, {"lowercase": "maybe"}, {"kind": ["lstm"]}, {"kind": "gru9"}, {"pooling": "best"}, {"tokenizer": "none"},
+            {"labels": [1, 2]}, {"lowercase": "maybe"}, {"kind": ["lstm"]},
+            {"kind": "gru9"}, {"pooling": "best"}, {"tokenizer": "none"},
             {"new": 1},
         ],
         ids=str,
