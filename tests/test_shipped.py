@@ -76,7 +76,7 @@ class TestModel:
 
     def test_is_good_on_films(self, name: str) -> None:
         assert metrics(name)["imdb_test"] >= 0.89
-        assert metrics(name)["sst2_dev"] >= 0.825
+        assert metrics(name)["sst2_dev"] >= 0.83
 
     def test_everyday_sentences_come_out_right(self, name: str) -> None:
         assert accuracy(name, "everyday.jsonl") >= 0.85
