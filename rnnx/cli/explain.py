@@ -9,7 +9,7 @@ import typer
 
 from rnnx import registry
 from rnnx.cli import inputs, options, outputs
-from rnnx.cli.options import choice, pairs
+from rnnx.cli.options import BACKGROUNDS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
 
@@ -28,14 +28,7 @@ def explain(
     target: Annotated[
         str | None, typer.Option("--target", help="The label to explain; by default the predicted one.")
     ] = None,
-    of: Annotated[
-        str | None,
-        typer.Option(
-            "--of",
-            help="What is explained: logit, prob or loss.",
-            autocompletion=lambda: ["logit", "prob", "loss"],
-        ),
-    ] = None,
+    of: options.Of = None,
     view: options.View = None,
     set_: options.Sets = None,
     seed: options.Seed = None,
@@ -63,7 +56,7 @@ def explain(
     """
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
-    choice("--background (or RNNX_BACKGROUND)", background, ("auto", "dark", "light"))
+    choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
     name, asked = _request(_section(config), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
     faults = inputs.Faults(terminal)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from rnnx import registry
 from rnnx.errors import UsageError, did_you_mean
+from rnnx.render.formats import WRITERS
+from rnnx.settings import Of as OfChoices
+
+FORMATS = ("auto", "text", "plain", *WRITERS)
+COLORS = ("auto", "always", "never")
+BACKGROUNDS = ("auto", "dark", "light")
 
 
 def _debug(context: typer.Context, value: bool) -> None:
@@ -55,7 +61,7 @@ Format = Annotated[
         "--format",
         "-f",
         help="auto, text, plain, jsonl, json or csv. auto: text on a terminal, plain in a pipe.",
-        autocompletion=lambda: ["text", "plain", "jsonl", "json", "csv"],
+        autocompletion=lambda: list(FORMATS[1:]),
     ),
 ]
 Output = Annotated[
@@ -69,7 +75,7 @@ LabelField = Annotated[
 ]
 Color = Annotated[
     str,
-    typer.Option("--color", help="auto, always or never.", autocompletion=lambda: ["auto", "always", "never"]),
+    typer.Option("--color", help="auto, always or never.", autocompletion=lambda: list(COLORS)),
 ]
 Background = Annotated[
     str,
@@ -77,7 +83,13 @@ Background = Annotated[
         "--background",
         envvar="RNNX_BACKGROUND",
         help="The terminal's: dark, light or auto (from COLORFGBG).",
-        autocompletion=lambda: ["auto", "dark", "light"],
+        autocompletion=lambda: list(BACKGROUNDS),
+    ),
+]
+Of = Annotated[
+    str | None,
+    typer.Option(
+        "--of", help="What is explained: logit, prob or loss.", autocompletion=lambda: list(get_args(OfChoices))
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]

@@ -8,13 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-from rnnx.cli.options import choice
+from rnnx.cli.options import COLORS, FORMATS, choice
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import DataError, UsageError
-from rnnx.render.formats import WRITERS
 
-FORMATS = ("auto", "text", "plain", *WRITERS)
-COLORS = ("auto", "always", "never")
 SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 
 T = TypeVar("T")

@@ -42,7 +42,8 @@ def predict(
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     faults = inputs.Faults(terminal)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, label_field or "label"))
+    field = label_field or "label"
+    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, field))
     from rnnx import explaining
     from rnnx.models import catalog, checkpoint
 
@@ -54,7 +55,7 @@ def predict(
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(results, terminal, stream), stream, terminal, color)
     faults.close()
-    score.tell(terminal, label_field)
+    score.tell(terminal, field, asked=bool(label_field))
 
 
 class _Score:
@@ -71,21 +72,19 @@ class _Score:
                 self.right += row.label == prediction.label
             yield row, prediction
 
-    def tell(self, terminal: Terminal, field: str | None) -> None:
+    def tell(self, terminal: Terminal, field: str, *, asked: bool) -> None:
         """The accuracy, if the labels are the model's; a warning where labels were asked for and are not there."""
         strange = sorted(self.given.keys() - set(self.labels))
         total = self.given.total()
-        if field and not total:
+        if asked and not total:
             terminal.warn(f"no row has a label in the field {field!r}")
         elif strange:
             listed = ", ".join(strange[:5]) + (", \u2026" if len(strange) > 5 else "")
             known = ", ".join(self.labels)
-            terminal.warn(
-                f"the field {field or 'label'!r} has labels that the model does not know: {listed} (it knows {known})"
-            )
+            terminal.warn(f"the field {field!r} has labels that the model does not know: {listed} (it knows {known})")
         elif total:
             share = self.right / total
-            terminal.say(f"{self.right} of {total} agree with the field {field or 'label'!r}: accuracy {share:.1%}")
+            terminal.say(f"{self.right} of {total} agree with the field {field!r}: accuracy {share:.1%}")
 
 
 def _write(kind: str, results: Iterable[Result], stream: TextIO, terminal: Terminal, color: str) -> None:

@@ -15,6 +15,7 @@ from rnnx.errors import ModelError, did_you_mean
 
 FORMAT = 1
 DEFAULT = "sentiment-attention"
+AGAIN = "train it again, or copy its folder whole"  # the hint for a damaged model
 SHIPPED = Path(__file__).parent.parent / "pretrained"
 
 
@@ -72,7 +73,7 @@ def read_spec(path: Path) -> Spec:
         spec = Spec(**{**data, "labels": tuple(data["labels"])})
         _check(data, spec)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(f"{file} cannot be read: {error}", "train the model again, or copy its folder whole") from None
+        raise ModelError(f"{file} cannot be read: {error}", AGAIN) from None
     return spec
 
 

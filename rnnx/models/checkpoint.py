@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from rnnx.errors import ModelError
-from rnnx.models.catalog import Spec, folder, read_spec, write_spec
+from rnnx.models.catalog import AGAIN, Spec, folder, read_spec, write_spec
 from rnnx.models.engine.cells import CELLS, Cell
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.engine.layer import Layer
@@ -22,7 +22,6 @@ from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import Vocabulary
 
 Weights = dict[str, Array]
-AGAIN = "train it again, or copy its folder whole"
 
 
 def load(name: str | PathLike[str]) -> RecurrentClassifier:

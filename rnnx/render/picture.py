@@ -45,11 +45,16 @@ def _print(console: Console, picture: RenderableType, width: int) -> None:
     """With a margin at the left and no blanks at the end of a line."""
     lines = console.render_lines(picture, console.options.update(width=max(width, 1)), pad=False)
     for line in lines:
-        while line and not line[-1].text.rstrip() and not (line[-1].style and line[-1].style.bgcolor):
+        while line and _bare(line[-1]) and not line[-1].text.rstrip():
             line.pop()
-        if line and not (line[-1].style and line[-1].style.bgcolor):
+        if line and _bare(line[-1]):
             line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
         console.print(Segments([Segment(" " * MARGIN if line else ""), *line, Segment.line()]), soft_wrap=True, end="")
+
+
+def _bare(segment: Segment) -> bool:
+    """Whether blanks of this segment cannot be seen."""
+    return not (segment.style and segment.style.bgcolor)
 
 
 def headline(prediction: Prediction, model: str, width: int) -> Text:

@@ -50,11 +50,8 @@ def _headed(name: str, bar: int) -> str:
 
 
 def _cut(token: str, width: int) -> str:
-    return (
-        token + " " * (width - cell_len(token))
-        if cell_len(token) <= width
-        else set_cell_size(token, width - 1) + "\u2026"
-    )
+    """Exactly ``width`` columns: filled up with blanks, or cut."""
+    return set_cell_size(token, width) if cell_len(token) <= width else set_cell_size(token, width - 1) + "\u2026"
 
 
 def _bar(share: float, width: int) -> str:
