@@ -60,6 +60,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
         return ""
     from difflib import get_close_matches  # costs 4 ms, and only a mistake needs it
 
-    near = get_close_matches(name.lower(), known, n=2, cutoff=0.6)
+    lower = {other.lower(): other for other in known}
+    near = [lower[found] for found in get_close_matches(name.lower(), lower, n=2, cutoff=0.6)]
     listed = ", ".join(known)
     return f"did you mean {' or '.join(near)}? (known: {listed})" if near else f"choose from {listed}"

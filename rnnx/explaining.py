@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.errors import DataError, UnknownName, Unsupported, UsageError
+from rnnx.errors import DataError, UnknownName, Unsupported, UsageError, did_you_mean
 from rnnx.models import catalog
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed
 from rnnx.models.scores import probabilities
 from rnnx.registry import Method, View
-from rnnx.types import Attribution, Evidence, Explanation, Prediction, Token, Trace
+from rnnx.text import fields as joining
+from rnnx.types import Attribution, Evidence, Explanation, Item, Prediction, Token, Trace
 
 DEFAULT = "grad"
 WINDOW = 512  # texts looked at together, to be sorted by length
@@ -26,29 +27,37 @@ VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take so
 Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text
 
 
-def predict(model: Classifier, texts: Iterable[str]) -> Iterator[Prediction]:
-    """One prediction a text, in order. Raises DataError at a text without words."""
-    return (found for _, _, found in _computed(model, texts, lambda _, z: [_prediction(model, row) for row in z]))
+def predict(model: Classifier, texts: Iterable[Item], *, fields: Sequence[str] = ()) -> Iterator[Prediction]:
+    """One prediction a text, in order. Raises DataError at a text without words.
+
+    A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``.
+    """
+    found = _computed(model, _texts(model, texts, fields), lambda _, z: [_prediction(model, row) for row in z])
+    return (prediction for _, _, prediction in found)
 
 
 def explain(
     model: Classifier,
-    texts: Iterable[str],
+    texts: Iterable[Item],
     method: str | None = None,
     *,
     view: str | None = None,
     target: str | None = None,
     seed: int = 0,
+    fields: Sequence[str] = (),
     **given: Any,
 ) -> Iterator[Explanation]:
     """One explanation a text, in order, computed as they are asked for.
 
+    A text is a string, or a mapping of fields ({"title": ..., "body": ...}). Of a mapping those fields are joined
+    that the model was trained on (text, for a model of one text), and nothing else; ``fields`` names others.
     ``method`` is a name of ``rnnx methods``, "grad" if None; further keywords are its settings. ``target`` is
     the label to explain, for each text the predicted one if None. ``view`` shows a method's inner quantities
     instead of its scores.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
-    (the model lacks what the method needs); DataError when it reaches a text without words.
+    (the model lacks what the method needs); DataError when it reaches a text without words, UsageError when it
+    reaches what is no text or lacks a field.
     """
     seen = None if view is None else registry.view(view)
     row = registry.method(method or (seen.method if seen else DEFAULT))
@@ -66,7 +75,8 @@ def explain(
     _check(model, shown)
     compute = partial(_explained, model, registry.load(shown.function), plan)
     budget = VIEW_BUDGET if seen else BUDGET
-    return (_explanation(model, plan, *found) for found in _computed(model, texts, compute, budget))
+    found = _computed(model, _texts(model, texts, fields), compute, budget)
+    return (_explanation(model, plan, *row) for row in found)
 
 
 @dataclass(frozen=True)
@@ -136,40 +146,54 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
     )
 
 
+Text = tuple[str, tuple[Token, ...]]  # a text and its tokens
+
+
 def _computed(
-    model: Classifier, texts: Iterable[str], compute: Compute, budget: int = BUDGET
+    model: Classifier, texts: Iterator[Text], compute: Compute, budget: int = BUDGET
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
     """(text, tokens, what ``compute`` makes of it) for each text, in order."""
-    if isinstance(texts, str):
-        raise UsageError("texts is one string", "give a list: [text]")
-    return _stream(model, iter(texts), compute, budget)
-
-
-def _stream(
-    model: Classifier, stream: Iterator[str], compute: Compute, budget: int
-) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
-    read = 0
     size = 1  # grows, so that the first answers of a long stream come at once
-    while window := list(islice(stream, size)):
-        tokens = [_tokens(model, text, read + i) for i, text in enumerate(window)]
-        read += len(window)
+    while window := list(islice(texts, size)):
         results: list[Any] = [None] * len(window)
-        for rows in buckets([len(t) for t in tokens], budget):
-            batch = model.collate([tokens[i] for i in rows])
+        for rows in buckets([len(tokens) for _, tokens in window], budget):
+            batch = model.collate([window[i][1] for i in rows])
             for i, result in zip(rows, compute(batch, model.forward(batch)), strict=True):
                 results[i] = result
-        yield from zip(window, tokens, results, strict=True)
+        yield from ((*text, result) for text, result in zip(window, results, strict=True))
         size = min(2 * size, WINDOW)
 
 
-def _tokens(model: Classifier, text: str, index: int) -> tuple[Token, ...]:
-    """The tokens of a text. Raises UsageError for what is no text, DataError for one without words."""
-    if not isinstance(text, str):
-        raise UsageError(f"text {index} is of type {type(text).__name__}", "texts are strings")
-    tokens = model.tokenize(text)
+def tokenize(model: Classifier, item: Item, fields: Sequence[str] = ()) -> Text:
+    """A text and its tokens; of a mapping the model's fields, or those that are named. KeyError for a missing one."""
+    return joining.tokenize(item, model.tokenize, _order(model, fields))
+
+
+def _order(model: Classifier, fields: Sequence[str]) -> tuple[str, ...]:
+    given = (fields,) if isinstance(fields, str) else tuple(fields)
+    return given or model.fields or ("text",)
+
+
+def _texts(model: Classifier, texts: Iterable[Item], fields: Sequence[str]) -> Iterator[Text]:
+    """Texts and their tokens. Raises at once UsageError for one text in place of several."""
+    if isinstance(texts, str | Mapping):
+        raise UsageError("texts is one text", "give a list: [text]")
+    return (_tokens(model, item, i, _order(model, fields)) for i, item in enumerate(texts))
+
+
+def _tokens(model: Classifier, item: Item, index: int, order: tuple[str, ...]) -> Text:
+    """A text and its tokens. Raises UsageError for what is no text or lacks a field, DataError without words."""
+    for name in order if isinstance(item, Mapping) else ():
+        if name not in item:
+            hint = did_you_mean(name, sorted(map(str, item))) or "it is empty"
+            raise UsageError(f"text {index} has no field {name!r}", hint)
+    for value in [item[name] for name in order] if isinstance(item, Mapping) else [item]:
+        if not isinstance(value, str):
+            raise UsageError(f"text {index} is of type {type(value).__name__}", "texts and fields are strings")
+    text, tokens = tokenize(model, item, order)
     if not tokens:
         raise DataError(f"text {index} has no words in it: {text!r}", "give at least one word")
-    return tokens
+    return text, tokens
 
 
 def _prediction(model: Classifier, logits: Array) -> Prediction:

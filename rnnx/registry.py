@@ -87,7 +87,7 @@ VIEWS = {
         "the chain rule, factor by factor: dy/dh_T, what of it reaches step t, dh_t/dx_t",
         columns={
             "dy/dh_T": "the gradient at what the output layer reads, the same for all tokens",
-            "dy/dh_t": "what of it arrives at the hidden state after this token",
+            "dy/dh_t": "what of it arrives at the hidden state (of the lowest layer) after this token",
             "dy/dc_t": "and at the cell state, its other road through time",
             "dh_t/dx_t": "how far this token can move its hidden state (near 0: gates shut or saturated)",
             "dy/dx_t": "the whole gradient: the score of grad",

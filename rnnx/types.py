@@ -6,15 +6,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+Item = str | Mapping[str, str]  # what is classified: a text, or its fields by name
 SCHEMA = 1  # of Explanation.to_dict; grows when a field changes its meaning
 
 
 class Token(NamedTuple):
-    """A piece of a text: ``text[start:end] == token.text``, always."""
+    """A piece of a text: ``text[start:end] == token.text``, always. ``field`` is empty for a text without fields."""
 
     text: str
     start: int
     end: int
+    field: str = ""
+
+
+class LeftOut(NamedTuple):
+    """What could not be used: where it stands ("file:line"), why, the particulars, and how many rows it is."""
+
+    where: str
+    reason: str
+    detail: str = ""
+    rows: int = 1
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.where}: {self.reason}" + (f"; {self.detail}" if self.detail else "")
 
 
 @dataclass(frozen=True)
@@ -76,7 +91,7 @@ class Explanation:
             "schema": SCHEMA,
             "model": self.model,
             "text": self.text,
-            "tokens": [token._asdict() for token in self.tokens],
+            "tokens": [_plain(token) for token in self.tokens],
             "prediction": asdict(self.prediction),
             "target": self.target,
             "method": self.method,
@@ -105,6 +120,13 @@ class Explanation:
             raise ValueError(f"not an explanation: {error}") from None
 
 
+def _plain(token: Token) -> dict[str, Any]:
+    data = token._asdict()
+    if not token.field:
+        del data["field"]
+    return data
+
+
 _AS_THEY_ARE = ("model", "text", "target", "method", "settings", "seed", "diagnostics")
 
 
@@ -115,3 +137,31 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
         columns = {name: tuple(values) for name, values in data["columns"].items()}
         return Trace(data["view"], columns)
     raise ValueError(f"unknown kind of evidence {data['kind']!r}")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What there is in one part of a corpus: texts, texts a label, and lengths in tokens."""
+
+    texts: int
+    labels: Mapping[str, int]
+    median: int
+    long: int  # 95 % of the texts are no longer
+    longest: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What should be known about labelled texts before a model learns from them.
+
+    ``parts`` are train, dev and, if there is one, test. Two texts are the same if they differ in white space and
+    case only: ``repeated`` counts the texts of a part that stand in it before, ``contradictory`` the different
+    texts that the part has under several labels, ``in_train`` the texts of dev and test that are in train too.
+    ``left_out`` counts rows by the reason why they are in no part.
+    """
+
+    parts: Mapping[str, Counts]
+    repeated: Mapping[str, int]
+    contradictory: Mapping[str, int]
+    in_train: Mapping[str, int]
+    left_out: Mapping[str, int]

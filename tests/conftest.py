@@ -25,13 +25,16 @@ MODELS = {
     "last": Spec("lstm", "last", ("negative", "positive")),
     "attention": Spec("lstm", "attention", ("negative", "positive")),
     "three-classes": Spec("lstm", "attention", ("bad", "fair", "good")),
+    "gru": Spec("gru", "mean", ("negative", "positive")),
+    "two-directions": Spec("rnn", "max", ("negative", "positive")),
 }
 
 
 def random_model(folder: Path, spec: Spec, seed: int = 0, scale: float = 2.0) -> Path:
     """Write a small model with weights large enough to bend its nonlinearities."""
     torch.manual_seed(seed)
-    network = RecurrentNetwork(spec, torch.randn(len(WORDS) + len(SPECIAL), 6), hidden=5)
+    vectors = torch.randn(len(WORDS) + len(SPECIAL), 6)
+    network = RecurrentNetwork(spec, vectors, hidden=5, bidirectional=spec.kind == "rnn")
     weights = {name: scale * tensor.numpy() for name, tensor in network.state_dict().items()}
     checkpoint.write(folder, spec, weights, Vocabulary(SPECIAL + WORDS))
     return folder

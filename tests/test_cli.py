@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -16,8 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.cells import cell_len
+from safetensors.numpy import save_file
 
+import rnnx
 from rnnx import cli, registry
+from rnnx.errors import DataError, UsageError
 from rnnx.models import checkpoint
 from rnnx.render import predictions
 from rnnx.types import Explanation, Prediction
@@ -149,6 +153,109 @@ class TestExplain:
         assert str(folder) in run("explain", "-m", str(folder), "good film").out
 
 
+class TestFields:
+    @pytest.fixture
+    def table(self, tmp_path: Path) -> Path:
+        path = tmp_path / "in.csv"
+        path.write_text("body,title,label\nboring,A masterpiece,positive\n")
+        return path
+
+    def test_several_are_joined_in_the_order_asked_for(self, run: Run, table: Path) -> None:
+        result = run("explain", str(table), "--text-field", "title", "--text-field", "body", "-f", "jsonl")
+        e = Explanation.from_dict(json.loads(result.out))
+        assert e.text == "A masterpiece\nboring"
+        assert [(t.text, t.field) for t in e.tokens] == [("A", "title"), ("masterpiece", "title"), ("boring", "body")]
+        picture = run("explain", str(table), "--text-field", "title", "--text-field", "body", screen=True).out
+        assert "title: " in picture
+        assert "body: " in picture
+        plain = run("predict", str(table), "--text-field", "title", "--text-field", "body")
+        assert plain.out.endswith("A masterpiece boring\n")
+
+    def test_a_model_knows_its_fields(self, run: Run, table: Path, folder: Path, tmp_path: Path) -> None:
+        for file in folder.iterdir():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+        spec = json.loads((folder / "model.json").read_text())
+        (tmp_path / "model.json").write_text(json.dumps({**spec, "fields": ["title", "body"]}))
+        result = run("explain", "-m", str(tmp_path), str(table), "A plain text", "-f", "jsonl")
+        first, second = (Explanation.from_dict(json.loads(line)) for line in result.out.splitlines())
+        assert first.text == "A masterpiece\nboring"
+        assert [t.field for t in second.tokens] == ["", "", ""]
+        for asked, text in (("body", "boring"), ("body title", first.text), ("body label", "boring\npositive")):
+            flags = [part for name in asked.split() for part in ("--text-field", name)]
+            one = run("explain", "-m", str(tmp_path), str(table), *flags, "-f", "jsonl")
+            assert json.loads(one.out)["text"] == text
+        item = {"body": "boring", "title": "A masterpiece", "label": "positive"}
+        assert next(rnnx.explain(rnnx.load(tmp_path), [item])) == dataclasses.replace(first, model=str(tmp_path))
+
+    def test_without_a_field_the_columns_are_listed(self, run: Run, table: Path) -> None:
+        result = run("explain", str(table))
+        assert result.code == 2
+        assert "no column 'text'" in result.err
+        assert "choose from body, title, label" in result.err
+
+    def test_what_is_no_text_is_an_error(self) -> None:
+        model = rnnx.load("sentiment-lstm")
+        for item in (3, {"text": 3}):
+            with pytest.raises(UsageError, match="text 0 is of type int"):
+                list(rnnx.predict(model, [item]))  # type: ignore[list-item]
+        with pytest.raises(UsageError, match="texts is one text"):
+            rnnx.predict(model, {"title": "x"})
+        with pytest.raises(DataError, match="no words"):
+            list(rnnx.predict(model, [{"text": " "}]))
+        with pytest.raises(DataError, match="no words"):
+            list(rnnx.predict(model, [{"title": " ", "body": ""}], fields=("title", "body")))
+
+    def test_a_label_beside_the_text_is_never_read(self) -> None:
+        model = rnnx.load("sentiment-lstm")
+        (alone,) = rnnx.predict(model, ["ok"])
+        for label in ("positive", "negative"):
+            assert list(rnnx.predict(model, [{"label": label, "text": "ok", "id": 7}])) == [alone]  # type: ignore[dict-item]
+        (explained,) = rnnx.explain(model, [{"text": "ok", "label": "positive"}])
+        assert (explained.text, [token.text for token in explained.tokens]) == ("ok", ["ok"])
+
+    @pytest.mark.parametrize(
+        ("item", "fields", "error", "hint"),
+        [
+            ({"review": "ok", "label": "x"}, (), "text 1 has no field 'text'", "choose from label, review"),
+            ({"txt": "ok"}, (), "text 1 has no field 'text'", "did you mean txt"),
+            ({"text": "ok"}, "review", "text 1 has no field 'review'", "choose from text"),
+            ({"title": "ok", "text": "ok"}, ("title", "body"), "text 1 has no field 'body'", "choose from text, title"),
+            ({}, (), "text 1 has no field 'text'", "it is empty"),
+        ],
+    )
+    def test_a_field_that_is_missing_is_an_error(
+        self, item: dict[str, str], fields: tuple[str, ...], error: str, hint: str
+    ) -> None:
+        model = rnnx.load("sentiment-lstm")
+        for use in (rnnx.predict, rnnx.explain):
+            with pytest.raises(UsageError) as caught:
+                list(use(model, ["a text", item], fields=fields))
+            assert caught.value.message == error
+            assert hint in caught.value.hint
+
+    def test_other_fields_may_be_named(self, run: Run, table: Path) -> None:
+        model = rnnx.load("sentiment-lstm")
+        item = {"body": "boring", "title": "", "label": "positive"}
+        (found,) = rnnx.explain(model, [item], fields=("title", "body"))
+        assert (found.text, found.tokens[0].field) == ("boring", "body")
+        assert list(rnnx.predict(model, [item], fields="body")) == list(rnnx.predict(model, ["boring"]))
+        for command in ("predict", "explain"):
+            argv = (command, str(table), "-f", "jsonl", "--text-field")
+            assert json.loads(run(*argv, "title").out)["text"] == "A masterpiece"
+            assert json.loads(run(*argv, "body", "--text-field", "title").out)["text"] == "boring\nA masterpiece"
+        result = run("explain", "fine", "--set", "fields=body")
+        assert "hint: use --text-field" in result.err
+
+    def test_parquet(self, run: Run, tmp_path: Path) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        source = tmp_path / "in.parquet"
+        parquet.write_table(pyarrow.table({"text": ["a masterpiece", "boring"], "label": ["positive", "bad"]}), source)
+        result = run("predict", str(source))
+        assert [line.split("\t")[0] for line in result.out.splitlines()] == ["positive", "negative"]
+
+
 class TestPredict:
     def test_plain(self, run: Run) -> None:
         lines = run("predict", "a masterpiece", "boring").out.splitlines()
@@ -267,6 +374,27 @@ class TestMistakes:
         monkeypatch.setattr(cli, "_run", interrupted)
         assert run("explain", "x").code == 130
 
+    def test_an_interruption_that_becomes_another_error_is_130_too(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As an import that is interrupted may do."""
+
+        def interrupted(argv: object, terminal: object) -> int:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise ImportError("cannot load module more than once") from None
+            return 0
+
+        monkeypatch.setattr(cli, "_run", interrupted)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+        try:
+            result = run("explain", "x")
+            assert (result.code, result.err) == (130, "\ninterrupted\n")
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        finally:
+            signal.signal(signal.SIGINT, before)
+
     def test_an_error_cannot_steer_the_terminal(self, run: Run) -> None:
         result = run("explain", "\x1b[31m.csv")
         assert result.code == 2
@@ -304,7 +432,8 @@ class TestMistakes:
                 damaged[name] = weights[name] * np.inf
             elif kind == "extra":
                 damaged |= {name: weights[name], f"{name}.more": weights[name]}
-            checkpoint.write(tmp_path, spec, damaged, vocabulary)
+            checkpoint.write(tmp_path, spec, weights, vocabulary)
+            save_file(damaged, tmp_path / "model.safetensors")
             result = run("explain", "-m", str(tmp_path), "x")
             assert result.code == 2, name
             assert result.err.startswith("error: ")
@@ -394,7 +523,10 @@ def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
     source.write_text("a masterpiece of a film, not at all dull\n" * 100_000)
     target = tmp_path / "out.jsonl"
     process = subprocess.Popen(
-        [sys.executable, "-m", "rnnx", "explain", str(source), "-o", str(target)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "rnnx", "explain", str(source), "-o", str(target)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # in the background it is ignored
     )
     part = tmp_path / "out.jsonl.part"
     while not part.exists() or part.stat().st_size == 0:

@@ -41,7 +41,7 @@ def test_the_tour(run: Run, checkout: Path) -> None:
         result = run(*argv)
         assert program == "rnnx"
         assert result.code == 0, (command, result.err)
-        assert "error" not in result.err
+        assert "error:" not in result.err
     metrics = json.loads((checkout / "runs" / "quickstart" / "metrics.json").read_text())
     assert metrics["dev"]["held-out share"]["accuracy"] >= 0.7  # the README's figure, give or take chance
 
@@ -71,6 +71,17 @@ def test_the_library_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert x.shape[:2] == batch.mask.shape == batch.ids.shape == (1, 4)  # type: ignore[attr-defined]  # untyped here
     assert model.gradient(x, batch, [1]).shape == x.shape  # type: ignore[attr-defined]  # untyped here
     assert type(network).__name__ == "RecurrentNetwork"
+
+
+def test_the_config_of_the_readme(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "tickets.yaml").write_text(text)
+    rows = "it does not print,page {0},printer\nI forgot it,again {0},password\n"
+    (tmp_path / "tickets.csv").write_text("subject,body,team\n" + "".join(rows.format(i) for i in range(20)))
+    monkeypatch.chdir(tmp_path)
+    result = run("train", "tickets.yaml", "--dry-run")
+    assert result.code == 0, result.err
+    assert "model: gru, " in result.out
 
 
 def test_the_readme_names_every_method_and_model() -> None:

@@ -1,8 +1,7 @@
-"""The numpy engine against torch's forward and autograd, finite differences, and itself in other batches."""
+"""The numpy engine against torch's forward and autograd, and itself in other batches; see also test_networks."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,13 @@ from torch import Tensor
 from rnnx.models import checkpoint
 from rnnx.models.catalog import names
 from rnnx.models.engine.classifier import RecurrentClassifier
-from rnnx.models.engine.layer import Layer
-from rnnx.models.engine.network import Network
-from rnnx.models.engine.pooling import Attention
 from rnnx.models.protocols import Array, Batch, Integers
 from rnnx.models.scores import cotangent, probabilities
-from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training.network import RecurrentNetwork, load_network
-from tests.conftest import MODELS, TEXTS, WORDS
+from tests.conftest import MODELS, TEXTS
 
 OFS = ("logit", "prob", "loss")
+one_way = pytest.mark.parametrize("folder", [n for n, spec in MODELS.items() if spec.kind == "lstm"], indirect=True)
 
 
 def torch_score(logits: Tensor, target: Integers, of: str) -> Tensor:
@@ -69,33 +65,6 @@ def test_trained_weights_agree_with_torch(name: str, of: str) -> None:
     np.testing.assert_allclose(model.gradient(x, batch, target, of), gradient, atol=1e-5)
 
 
-def double(network: Network) -> Network:
-    """The network in double precision, for finite differences."""
-
-    def wide(layer: Layer) -> Layer:
-        return Layer(layer.cell, *(a.astype(np.float64) for a in (layer.w, layer.u, layer.w_bias, layer.u_bias)))
-
-    pooling = network.pooling
-    if isinstance(pooling, Attention):
-        pooling = Attention(*(a.astype(np.float64) for a in (pooling.w, pooling.b, pooling.v)))
-    w_out, b_out = network.w_out.astype(np.float64), network.b_out.astype(np.float64)
-    return replace(network, layers=tuple(map(wide, network.layers)), pooling=pooling, w_out=w_out, b_out=b_out)
-
-
-def test_gradient_is_the_limit_of_differences(model: RecurrentClassifier) -> None:
-    network = double(model.network)
-    batch = model.encode(["a good film but bad !"])
-    x = model.embed(batch).astype(np.float64)
-    weights = np.ones_like(network.b_out)[None]
-    gradient, _ = network.backward(network.forward(x, batch.lengths), weights)
-    for index in np.ndindex(*x.shape):
-        step = np.zeros_like(x)
-        step[index] = 1e-6
-        up = network.forward(x + step, batch.lengths).logits.sum()
-        down = network.forward(x - step, batch.lengths).logits.sum()
-        assert gradient[index] == pytest.approx((up - down) / 2e-6, abs=1e-7)
-
-
 def test_padding_changes_nothing(model: RecurrentClassifier) -> None:
     together = model.encode(TEXTS)
     target = np.zeros(len(TEXTS), int)
@@ -117,20 +86,7 @@ def test_what_stands_in_the_padding_is_never_read(model: RecurrentClassifier) ->
     np.testing.assert_array_equal(model.logits(spoilt, batch), model.logits(x, batch))
 
 
-def test_a_text_resumes_from_a_cached_state(model: RecurrentClassifier) -> None:
-    batch = model.encode(["the plot , really not good", "a good film but bad !"])
-    x = model.embed(batch)
-    whole, end = model.resume(x, batch)
-    np.testing.assert_allclose(whole, model.forward(batch), atol=1e-6)
-    for cut in (1, 3, 5):
-        first = Batch(batch.ids[:, :cut], np.full(2, cut))
-        rest = Batch(batch.ids[:, cut:], batch.lengths - cut)
-        _, state = model.resume(x[:, :cut], first)
-        logits, again = model.resume(x[:, cut:], rest, state)
-        np.testing.assert_allclose(logits, whole, atol=1e-6)
-        np.testing.assert_allclose(again.layers[0], end.layers[0], atol=1e-6)
-
-
+@one_way
 def test_resuming_keeps_the_rows_apart(model: RecurrentClassifier) -> None:
     """Continuations of unequal length, so that the engine sorts the rows."""
     prefix = model.encode(["a good", "not bad"])
@@ -164,21 +120,7 @@ def by_hand(folder: Path, ids: list[int]) -> tuple[list[Array], list[Array]]:
     return hs, cs
 
 
-def test_several_layers_agree_with_torch(tmp_path: Path) -> None:
-    spec = MODELS["attention"]
-    torch.manual_seed(1)
-    network = RecurrentNetwork(spec, torch.randn(len(WORDS) + 2, 6), hidden=5, layers=3).eval()
-    weights = {name: 2 * tensor.numpy() for name, tensor in network.state_dict().items()}
-    checkpoint.write(tmp_path, spec, weights, Vocabulary(SPECIAL + WORDS))
-    model = checkpoint.load(str(tmp_path))
-    batch = model.encode(TEXTS)
-    x = model.embed(batch)
-    target = np.ones(len(TEXTS), int)
-    logits, gradient = autograd(load_network(str(tmp_path)), x, batch, target, "logit")
-    np.testing.assert_allclose(model.logits(x, batch), logits, atol=1e-5)
-    np.testing.assert_allclose(model.gradient(x, batch, target), gradient, atol=1e-5)
-
-
+@one_way
 def test_states_follow_the_equations(folder: Path, model: RecurrentClassifier) -> None:
     batch = model.encode(["not a good film"])
     steps = model.steps(model.embed(batch), batch, np.zeros(1, int))
@@ -187,6 +129,7 @@ def test_states_follow_the_equations(folder: Path, model: RecurrentClassifier) -
     np.testing.assert_allclose(steps.states[0, :, 1], cs, atol=1e-6)
 
 
+@one_way
 def test_step_factors_agree_with_autograd(folder: Path, model: RecurrentClassifier) -> None:
     """dy/dh_t, dy/dc_t and dh_t/dx_t of a network unrolled by hand in torch, in double precision."""
     network = load_network(str(folder)).double()

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 from rich.cells import cell_len
@@ -14,20 +15,23 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
-from rnnx.render import formats, palette, picture, plain
+from rnnx.render import corpus, formats, palette, picture, plain
+from rnnx.render.curve import curve
 from rnnx.render.text import number, percent, signed, visible
+from rnnx.text import fields
 from rnnx.text.tokenizer import words
-from rnnx.types import Attribution, Explanation, Prediction, Trace
+from rnnx.types import Attribution, Counts, Explanation, Item, Prediction, Summary, Trace
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def explanation(
-    text: str = "not bad at all", scores: tuple[float, ...] = (0.5, -1.0, 0.05, 0.4), *, sign: bool = True
+    item: Item = "not bad at all", scores: tuple[float, ...] = (0.5, -1.0, 0.05, 0.4), *, sign: bool = True
 ) -> Explanation:
+    text, tokens = fields.tokenize(item, words, tuple(item))
     return Explanation(
         text=text,
-        tokens=words(text),
+        tokens=tokens,
         prediction=Prediction("positive", 0.9, {"negative": 0.1, "positive": 0.9}, (2.2,)),
         target="positive",
         method="grad-x-input",
@@ -144,6 +148,77 @@ class TestPicture:
         assert all(cell_len(line) <= width for line in drawn.splitlines())
         assert "123.40" in drawn
         assert "dy/dx_t" in drawn.splitlines()[2] + drawn.splitlines()[3] + drawn.splitlines()[4]
+
+
+class TestFields:
+    ITEM: ClassVar[dict[str, str]] = {"title": "not bad", "body": "at all"}
+
+    def test_a_picture_names_each_field_before_its_first_token(self) -> None:
+        drawn = draw(explanation(self.ITEM))
+        assert re.search(r"\x1b\[90mtitle: \x1b", drawn)
+        lines = [line.strip() for line in ESCAPE.sub("", drawn).splitlines()]
+        assert lines[2:4] == ["title: not bad", "body: at all"]
+
+    @pytest.mark.parametrize("width", [20, 80])
+    def test_every_line_fits(self, width: int) -> None:
+        e = explanation({"title": "not bad", "b" * 90: "at all"})
+        assert all(cell_len(line) <= width for line in ESCAPE.sub("", draw(e, width)).splitlines())
+
+    def test_plain(self) -> None:
+        assert list(plain.lines(explanation(self.ITEM)))[1] == "title: {+not+} [--bad--]\u21b5body: at {+all+}"
+
+    def test_a_trace(self) -> None:
+        evidence = {"kind": "trace", "view": "chain", "columns": {"dy/dx_t": (0.0, 1e-5, 3.0, 1.0)}}
+        e = Explanation.from_dict({**explanation(self.ITEM).to_dict(), "evidence": evidence})
+        lines = [line.split()[0] for line in ESCAPE.sub("", draw(e)).splitlines() if line.strip()]
+        assert lines[2:8] == ["title:", "not", "bad", "body:", "at", "all"]
+        assert [line.split("\t")[0] for line in plain.lines(e)][2:6] == ["title: not", "bad", "body: at", "all"]
+
+    def test_csv_has_them_as_a_column(self) -> None:
+        rows = list(formats.rows([explanation(self.ITEM), explanation()]))
+        assert [row["field"] for row in rows] == ["title", "title", "body", "body", "", "", "", ""]
+
+    def test_a_hostile_name_is_shown(self) -> None:
+        e = explanation({"\x1b[31m": "not bad", "b": "at all"})
+        assert "\x1b" not in draw(e, colour=False) + "\n".join(plain.lines(e))
+
+
+class TestCorpus:
+    SUMMARY = Summary(
+        parts={
+            "train": Counts(4800, {"bad": 2300, "good": 2500}, 24, 120, 1356),
+            "dev": Counts(600, {"bad": 300, "good": 300}, 25, 118, 990),
+        },
+        repeated={"train": 12, "dev": 0},
+        contradictory={"train": 0, "dev": 0},
+        in_train={"dev": 4},
+        left_out={"no label": 7, "not UTF-8": 2},
+    )
+
+    def test_the_table(self) -> None:
+        assert corpus.lines(self.SUMMARY) == [
+            "                                         train         dev",
+            "texts                                    4,800         600",
+            "  bad                                    2,300         300",
+            "  good                                   2,500         300",
+            "tokens a text: the median                   24          25",
+            "  95 % have at most                        120         118",
+            "  the longest                            1,356         990",
+            "duplicates of earlier texts                 12           0",
+            "texts that are also in train                             4",
+            "left out: no label (7), not UTF-8 (2)",
+        ]
+
+    def test_many_labels_and_reasons_fit(self) -> None:
+        labels = {"\u6b63\u9762" * i + f"\x1b{i}": i for i in range(20)}
+        part = Counts(190, labels, 1, 2, 3)
+        problems = {"train": 1, "dev": 2, "test": 3}
+        reasons = {f"a reason {i} that is quite long": 1000 for i in range(20)}
+        lines = corpus.lines(Summary(dict.fromkeys(problems, part), problems, problems, problems, reasons))
+        assert len(lines) <= 15
+        assert all(cell_len(line) <= 80 for line in lines)
+        assert "\x1b" not in "".join(lines)
+        assert any(line.split() == ["16", "other", "labels", "184", "184", "184"] for line in lines)
 
 
 HOSTILE = "good \x1b[31mred\x1b]0;title\x07 [bold]markup[/bold] \u202eevil\u202c \x9b1m \x00 \ud800 :smile: <b>&amp;"
@@ -310,3 +385,20 @@ def test_numbers(value: float, expected: str) -> None:
     assert number(value) == expected
     assert signed(-value) == ("\u2212" + expected if value else "0")
     assert number(-value) == signed(-value)
+
+
+class TestCurve:
+    def test_it_falls_from_the_top_left_to_the_bottom_right(self) -> None:
+        assert curve([2.0, 1.0], 20, 2) == [" 2.000 \u2588 ", " 1.000 \u2588\u2581"]
+
+    def test_a_small_change_can_be_seen(self) -> None:
+        first, *_, last = curve([0.69, 0.68, 0.67, 0.65], 40, 3)
+        assert first == " 0.690 \u2588\u2582  "
+        assert last == " 0.650 \u2588\u2588\u2588\u2581"
+
+    def test_many_values_share_the_columns(self) -> None:
+        assert {len(line) for line in curve([1 / (i + 1) for i in range(1000)], 30, 4)} == {30}
+
+    @pytest.mark.parametrize("values", [[], [0.5], [0.0, 0.0]])
+    def test_there_is_always_a_curve(self, values: list[float]) -> None:
+        assert len(curve(values, 10, 3)) == 3

@@ -82,7 +82,7 @@ class TestModel:
         assert accuracy(name, "everyday.jsonl") >= 0.85
 
     def test_the_six_sentences_come_out_right(self, name: str) -> None:
-        found = predict(checkpoint.load(name), THE_SIX)
+        found = predict(checkpoint.load(name), list(THE_SIX))
         assert {text: p.label for text, p in zip(THE_SIX, found, strict=True)} == THE_SIX
 
 

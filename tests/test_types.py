@@ -36,6 +36,15 @@ def test_round_trip(evidence: Evidence) -> None:
     assert data["schema"] == 1
 
 
+def test_the_field_of_a_token_is_written_only_where_there_is_one() -> None:
+    tokens = (Token("a", 0, 1, "title"), Token("film", 3, 7, "body"), Token("\u7535", 9, 10, "body"))
+    before = dataclasses.replace(explanation(EVIDENCE[0]), tokens=tokens)
+    data = json.loads(json.dumps(before.to_dict()))
+    assert Explanation.from_dict(data) == before
+    assert data["tokens"][0] == {"text": "a", "start": 0, "end": 1, "field": "title"}
+    assert explanation(EVIDENCE[0]).to_dict()["tokens"][0] == {"text": "a", "start": 0, "end": 1}
+
+
 def test_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         explanation(EVIDENCE[0]).text = "other"  # type: ignore[misc]

@@ -5,9 +5,11 @@ Exit codes: 0 fine; 1 a check failed, or a bug; 2 usage, config or data; 130 int
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from threading import current_thread, main_thread
 
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import RnnxError
@@ -18,16 +20,36 @@ OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None, terminal: Terminal | None = None) -> int:
     """Run ``rnnx`` with these arguments, on this terminal, and give the exit code back."""
     terminal = terminal or Terminal.standard()
-    try:
-        return _run(sys.argv[1:] if argv is None else argv, terminal)
-    except KeyboardInterrupt:
-        return _interrupted(terminal)
-    except Exception as error:
-        if terminal.debug:
-            import traceback
+    with _interruptions() as seen:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv, terminal)
+        except KeyboardInterrupt:
+            return _interrupted(terminal)
+        except Exception as error:
+            if terminal.debug:
+                import traceback
 
-            traceback.print_exc(file=terminal.stderr)
-        return _report(error, terminal)
+                traceback.print_exc(file=terminal.stderr)
+            return _interrupted(terminal) if seen else _report(error, terminal)
+
+
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """Every Ctrl-C that comes, also one that what it hits (an import, say) makes another error of."""
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler and current_thread() is main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield seen
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _run(argv: Sequence[str], terminal: Terminal) -> int:

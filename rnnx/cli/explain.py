@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from rnnx.types import Explanation
 
 
-RESERVED = frozenset({"model", "texts", "method", "view", "target", "seed"})
+# What no setting may be called, and what to do instead.
+RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed")} | {
+    "texts": "give them as arguments",
+    "fields": "use --text-field",
+}
 
 
 def explain(
@@ -38,7 +42,7 @@ def explain(
     format_: options.Format = "auto",
     output: options.Output = None,
     force: options.Force = False,
-    text_field: options.TextField = "text",
+    text_field: options.TextField = None,
     color: options.Color = "auto",
     background: options.Background = "auto",
     debug: options.Debug = False,
@@ -58,15 +62,19 @@ def explain(
     kind = outputs.pick(format_, output, terminal, color)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
-    name, asked = _request(_section(config), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
+    name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
     faults = inputs.Faults(terminal)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field))
-    from rnnx import explaining
-    from rnnx.models import catalog, checkpoint
+    from rnnx.models import catalog
 
-    loaded = checkpoint.load(name or catalog.DEFAULT)
-    found = inputs.with_words(rows, loaded, faults)
-    explanations = explaining.explain(loaded, (row.text for row in found), **asked)
+    name = name or catalog.DEFAULT
+    names = inputs.text_fields(text_field, name)
+    rows = inputs.started(inputs.rows(texts, terminal, faults, names))
+    from rnnx import explaining
+    from rnnx.models import checkpoint
+
+    loaded = checkpoint.load(name)
+    found = inputs.with_words(rows, loaded, faults, names)
+    explanations = explaining.explain(loaded, (row.item for row in found), fields=names, **asked)
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(explanations, terminal, stream), stream, terminal, color, background)
     faults.close()
@@ -80,8 +88,8 @@ def _request(
     The config's settings are those of its own method. Raises UsageError for a setting that is a flag.
     """
     own = section.pop("settings", {}) if flags.get("method") in (None, section.get("method")) else {}
-    for name in RESERVED & (settings.keys() | own.keys()):
-        raise UsageError(f"{name} is not a setting of a method", f"use --{name}" if name != "texts" else "")
+    for name in RESERVED.keys() & (settings.keys() | own.keys()):
+        raise UsageError(f"{name} is not a setting of a method", RESERVED[name])
     if "of" in flags and "of" in settings:
         raise UsageError("--of and --set of= are the same setting", "give one of them")
     asked = {**section, **flags}
@@ -91,13 +99,13 @@ def _request(
     return asked.pop("model", None), {**own, **asked, **settings}
 
 
-def _section(config: str | None) -> dict[str, Any]:
-    """The explain section of a config file, without what it leaves open."""
+def _section(config: str | None, terminal: Terminal) -> dict[str, Any]:
+    """The explain section of a config file under the environment, without what they leave open."""
     if config is None:
         return {}
     from rnnx.config import load
 
-    return load(config).explain.model_dump(exclude_none=True)
+    return load(config, environ=terminal.environ).explain.model_dump(exclude_none=True)
 
 
 def _write(

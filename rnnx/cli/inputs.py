@@ -11,6 +11,7 @@ from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
 from rnnx.data.readers import Row
 from rnnx.errors import DataError, UsageError
+from rnnx.types import LeftOut
 
 if TYPE_CHECKING:
     from rnnx.models.protocols import Classifier
@@ -23,22 +24,24 @@ class Faults:
     """Warns of each bad row on stderr, the first few in full, and counts them."""
 
     def __init__(self, terminal: Terminal, shown: int = 5) -> None:
-        self.terminal, self.shown, self.count = terminal, shown, 0
+        self.terminal, self.shown = terminal, shown
+        self.told = self.count = 0
 
-    def __call__(self, what: str) -> None:
-        """A row that was left out."""
-        self.count += 1
-        if self.count <= self.shown:
+    def __call__(self, what: LeftOut) -> None:
+        """A row that was left out, or several for one reason."""
+        self.told += 1
+        self.count += what.rows
+        if self.told <= self.shown:
             self.terminal.warn(f"{what}; left out")
 
     def close(self) -> None:
         """Say how many there were, if not all were shown."""
-        if self.count > self.shown:
+        if self.told > self.shown:
             self.terminal.warn(f"{self.count} rows left out in all")
 
 
 def rows(
-    arguments: list[str] | None, terminal: Terminal, faults: Faults, text: str, label: str = "label"
+    arguments: list[str] | None, terminal: Terminal, faults: Faults, text: tuple[str, ...], label: str = "label"
 ) -> Iterator[Row]:
     """The texts that the arguments name; without arguments those of a pipe.
 
@@ -54,7 +57,9 @@ def rows(
     return _read(sources, terminal, faults, text, label)
 
 
-def _read(sources: list[Row | Path | None], terminal: Terminal, faults: Faults, text: str, label: str) -> Iterator[Row]:
+def _read(
+    sources: list[Row | Path | None], terminal: Terminal, faults: Faults, text: tuple[str, ...], label: str
+) -> Iterator[Row]:
     for source in sources:
         if source is None:
             yield from readers.lines(terminal.stdin, "standard input", faults)
@@ -80,6 +85,17 @@ def _source(argument: str) -> Row | Path | None:
     return path
 
 
+def text_fields(given: list[str] | None, model: str) -> tuple[str, ...]:
+    """The fields of a table that make the text: those asked for, else the model's, else text. Raises ModelError.
+
+    The model's own are always in its own order.
+    """
+    from rnnx.models import catalog
+
+    own = catalog.read_spec(catalog.folder(model)).fields or ("text",)
+    return tuple(dict.fromkeys(given)) if given and set(given) != set(own) else own
+
+
 def started(found: Iterator[Row]) -> Iterator[Row]:
     """The same rows, the first of them read: a file that cannot be read is worth saying before anything else.
 
@@ -91,15 +107,17 @@ def started(found: Iterator[Row]) -> Iterator[Row]:
     return chain([first], found)
 
 
-def with_words(found: Iterable[Row], model: Classifier, faults: Faults) -> Iterator[Row]:
-    """Only the rows in which the model finds a token. Raises DataError for an argument without one."""
+def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:
+    """Only the rows in whose ``text`` fields the model finds a token. Raises DataError for an argument without one."""
+    from rnnx.explaining import tokenize
+
     for row in found:
-        if model.tokenize(row.text):
+        if tokenize(model, row.item, text)[1]:
             yield row
         elif row.where == ARGUMENT:
             raise DataError(f"the text {row.text!r} has no words in it", "give at least one word")
         else:
-            faults(f"{row.where}: no words in the text")
+            faults(LeftOut(row.where, "no words in the text"))
 
 
 def _exists(path: Path) -> bool:

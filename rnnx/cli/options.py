@@ -30,7 +30,7 @@ Texts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TEXT | FILE | -]...",
-        help="Texts, files of texts (.txt .csv .tsv .jsonl, also .gz), or - for standard input.",
+        help="Texts, files of texts (.txt .csv .tsv .jsonl .parquet, also .gz), or - for standard input.",
     ),
 ]
 Model = Annotated[
@@ -69,7 +69,14 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="FILE", help="Write there; its suffix chooses the format."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-TextField = Annotated[str, typer.Option("--text-field", help="The field or column of the text.")]
+TextField = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text-field",
+        metavar="NAME",
+        help="The field or column of the text; repeat to join several. By default the model's, or text.",
+    ),
+]
 LabelField = Annotated[
     str | None, typer.Option("--label-field", help="The field or column of the label; by default label.")
 ]

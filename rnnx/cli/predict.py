@@ -26,7 +26,7 @@ def predict(
     format_: options.Format = "auto",
     output: options.Output = None,
     force: options.Force = False,
-    text_field: options.TextField = "text",
+    text_field: options.TextField = None,
     label_field: options.LabelField = None,
     color: options.Color = "auto",
     debug: options.Debug = False,
@@ -43,13 +43,17 @@ def predict(
     kind = outputs.pick(format_, output, terminal, color)
     faults = inputs.Faults(terminal)
     field = label_field or "label"
-    rows = inputs.started(inputs.rows(texts, terminal, faults, text_field, field))
-    from rnnx import explaining
-    from rnnx.models import catalog, checkpoint
+    from rnnx.models import catalog
 
-    loaded = checkpoint.load(model or catalog.DEFAULT)
-    kept, asked = tee(inputs.with_words(rows, loaded, faults))
-    predictions = explaining.predict(loaded, (row.text for row in asked))
+    name = model or catalog.DEFAULT
+    names = inputs.text_fields(text_field, name)
+    rows = inputs.started(inputs.rows(texts, terminal, faults, names, field))
+    from rnnx import explaining
+    from rnnx.models import checkpoint
+
+    loaded = checkpoint.load(name)
+    kept, asked = tee(inputs.with_words(rows, loaded, faults, names))
+    predictions = explaining.predict(loaded, (row.item for row in asked), fields=names)
     score = _Score(loaded.labels)
     results = score.watch(zip(kept, predictions, strict=True))
     with outputs.opened(output, terminal, force) as stream:

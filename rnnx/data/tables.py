@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from rnnx.errors import DataError, did_you_mean
+from rnnx.types import LeftOut
 
 LONGEST = 1_000  # lines that a quoted field may go on for; beyond, its quote was never meant to open
 
 
 def rows(
-    stream: Iterable[str], name: str, fault: Callable[[str], None], delimiter: str, fields: tuple[str, str]
+    stream: Iterable[str],
+    name: str,
+    fault: Callable[[LeftOut], None],
+    delimiter: str,
+    must: tuple[str, ...],
+    may: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """(where, fields by column) for each row under the header; a CSV whose header has semicolons uses those.
 
-    ``fields`` are the columns that will be asked for. Raises DataError if the header lacks the first of them
-    or has one of them twice.
+    ``must`` and ``may`` are the columns that will be asked for. Raises DataError if the header lacks one of the
+    first, or has one of them twice.
     """
     csv.field_size_limit(2**31 - 1)
     lines = _Lines(line for line in stream)
-    header = _header(lines, name, delimiter, fields)
+    header = _header(lines, name, delimiter, must, may)
     if header is None:
         return
     columns, delimiter = header
     for where, values, problem in _records(lines, name, delimiter):
         if problem:
-            fault(f"{where}: {problem}")
+            fault(LeftOut(where, problem))
         elif values and len(values) != len(columns):
-            fault(f"{where}: {len(values)} columns, not {len(columns)} as the header has")
+            fault(LeftOut(where, f"{len(values)} columns, not {len(columns)} as the header has"))
         elif values:
             yield where, dict(zip(columns, values, strict=True))
 
@@ -72,7 +78,9 @@ def _records(lines: _Lines, name: str, delimiter: str) -> Iterator[tuple[str, li
             yield where, values, ""
 
 
-def _header(lines: _Lines, name: str, delimiter: str, fields: tuple[str, str]) -> tuple[list[str], str] | None:
+def _header(
+    lines: _Lines, name: str, delimiter: str, must: tuple[str, ...], may: tuple[str, ...]
+) -> tuple[list[str], str] | None:
     """The columns' names and the delimiter; None for an empty file."""
     first = next((line for line in lines if line.strip()), None)
     if first is None:
@@ -81,12 +89,19 @@ def _header(lines: _Lines, name: str, delimiter: str, fields: tuple[str, str]) -
         delimiter = ";"
     lines.give_back([first])
     lines.taken = []
-    where, columns, problem = next(_records(lines, name, delimiter))
+    where, values, problem = next(_records(lines, name, delimiter))
     if problem:
         raise DataError(f"{where}: {problem}", "mend the header")
-    if fields[0] not in columns:
-        raise DataError(f"{where}: no column {fields[0]!r}", did_you_mean(fields[0], columns))
-    for field in fields:
+    columns = [value.strip() for value in values]
+    need(must, columns, where)
+    for field in (*must, *may):
         if columns.count(field) > 1:
             raise DataError(f"{where}: two columns are called {field!r}", "rename one of them")
     return columns, delimiter
+
+
+def need(must: tuple[str, ...], columns: Sequence[str], where: str) -> None:
+    """Raise DataError, with the columns that there are, if one is missing."""
+    for field in must:
+        if field not in columns:
+            raise DataError(f"{where}: no column {field!r}", did_you_mean(field, list(columns)))

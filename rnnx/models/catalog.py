@@ -21,13 +21,18 @@ SHIPPED = Path(__file__).parent.parent / "pretrained"
 
 @dataclass(frozen=True)
 class Spec:
-    """What the weights are weights of. ``labels`` are the classes in the order of the probabilities."""
+    """What the weights are weights of; their shapes say the rest (sizes, layers, directions, logits).
+
+    ``labels`` are the classes in the order of the probabilities, ``fields`` the text fields that it was trained on,
+    where a text was joined of several or is known by another name.
+    """
 
     kind: str
     pooling: str
     labels: tuple[str, ...]
     tokenizer: str = "words"
     lowercase: bool = True
+    fields: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -70,7 +75,7 @@ def read_spec(path: Path) -> Spec:
         data = json.loads(file.read_text("utf-8"))
         if data["format"] != FORMAT:
             raise ValueError(f"its format is {data['format']}, this rnnx reads {FORMAT}")
-        spec = Spec(**{**data, "labels": tuple(data["labels"])})
+        spec = Spec(**{**data, "labels": tuple(data["labels"]), "fields": tuple(data.get("fields", ()))})
         _check(data, spec)
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read: {error}", AGAIN) from None
@@ -83,11 +88,14 @@ def _check(data: dict[str, object], spec: Spec) -> None:
         raise ValueError("kind, pooling and tokenizer must be texts")
     if not isinstance(spec.lowercase, bool):
         raise ValueError("lowercase must be true or false")
+    fields = data.get("fields", [])
+    if not isinstance(fields, list) or not all(isinstance(field, str) for field in fields):
+        raise ValueError("fields must be a list of texts")
     distinct = {label for label in spec.labels if isinstance(label, str)}
     if not isinstance(data["labels"], list) or len(distinct) != len(spec.labels) or len(distinct) < 2:
         raise ValueError("labels must be two or more different texts")
 
 
-def write_spec(path: Path, spec: Spec) -> None:
-    """Write the ``model.json`` of a folder."""
-    (path / "model.json").write_text(json.dumps(asdict(spec), indent=2, ensure_ascii=False) + "\n", "utf-8")
+def as_json(spec: Spec) -> str:
+    """The ``model.json`` that ``read_spec`` reads."""
+    return json.dumps(asdict(spec), indent=2, ensure_ascii=False) + "\n"

@@ -10,18 +10,21 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from rnnx.data.files import write_together
 from rnnx.errors import ModelError
-from rnnx.models.catalog import AGAIN, Spec, folder, read_spec, write_spec
+from rnnx.models.catalog import AGAIN, Spec, as_json, folder, read_spec
 from rnnx.models.engine.cells import CELLS, Cell
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.engine.layer import Layer
 from rnnx.models.engine.network import Network
-from rnnx.models.engine.pooling import Attention, Last, Pooling
+from rnnx.models.engine.pooling import Attention, Last, Max, Mean, Pooling
 from rnnx.models.protocols import Array
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import Vocabulary
 
 Weights = dict[str, Array]
+PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
+PICKLED = (b"PK\x03\x04", b"\x80")  # how torch.save begins, and a bare pickle
 
 
 def load(name: str | PathLike[str]) -> RecurrentClassifier:
@@ -29,32 +32,32 @@ def load(name: str | PathLike[str]) -> RecurrentClassifier:
     name = fspath(name)
     path = folder(name)
     spec, weights, vocabulary = read(path)
-    if spec.tokenizer not in TOKENIZERS:
-        raise ModelError(
-            f"{path / 'model.json'}: unknown tokenizer {spec.tokenizer!r}", f"known: {', '.join(TOKENIZERS)}"
-        )
     try:
         network = assemble(spec, weights)
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise ModelError(f"the weights in {path} are not those of its model.json: {error}", AGAIN) from None
-    return RecurrentClassifier(name, spec.labels, TOKENIZERS[spec.tokenizer], vocabulary, network)
+    return RecurrentClassifier(name, spec.labels, TOKENIZERS[spec.tokenizer], vocabulary, network, spec.fields)
 
 
 def read(path: Path) -> tuple[Spec, Weights, Vocabulary]:
     """What a folder holds; weights in single precision whatever they are on disk. Raises ModelError."""
     spec = read_spec(path)
+    for name, known in (("kind", CELLS), ("pooling", POOLINGS), ("tokenizer", TOKENIZERS)):
+        if getattr(spec, name) not in known:
+            raise ModelError(
+                f"{path / 'model.json'}: unknown {name} {getattr(spec, name)!r}", f"known: {', '.join(known)}"
+            )
+    weights = _stored(path)
     try:
-        stored = load_file(path / "model.safetensors")
         words = (path / "vocabulary.txt").read_text("utf-8").split("\n")[:-1]
-    except (OSError, SafetensorError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"the model in {path} cannot be read: {error}", AGAIN) from None
-    weights = {name: w.astype(np.float32, copy=False) for name, w in stored.items()}
     for name, w in weights.items():
         if not np.isfinite(w).all():
             raise ModelError(
                 f"the weights {name} in {path} are not all finite", "train it again, with a smaller learning rate"
             )
-    rows = len(weights.get("embedding.weight", ()))
+    rows = len(np.atleast_1d(weights.get("embedding.weight", [])))
     if rows != len(words):
         raise ModelError(f"{path}: {len(words)} words in vocabulary.txt, but {rows} embeddings", AGAIN)
     if len(set(words)) != len(words):
@@ -62,58 +65,87 @@ def read(path: Path) -> tuple[Spec, Weights, Vocabulary]:
     return spec, weights, Vocabulary(tuple(words), spec.lowercase)
 
 
+def _stored(path: Path) -> Weights:
+    """The weights of a folder. Raises ModelError, and never opens a pickle: loading one runs the program in it."""
+    file = path / "model.safetensors"
+    try:
+        if not file.exists():
+            file = next((f for f in sorted(path.iterdir()) if f.suffix in PICKLES), file)
+        pickled = file.suffix in PICKLES or is_pickle(file)
+        if pickled:
+            raise ModelError(
+                f"{file} is a pickle, which rnnx does not open: that can run any program",
+                "the weights must be in model.safetensors, as rnnx train writes them",
+            )
+        return {name: w.astype(np.float32, copy=False) for name, w in load_file(file).items()}
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+        raise ModelError(f"the model in {path} cannot be read: {error}", AGAIN) from None
+
+
+def is_pickle(file: Path) -> bool:
+    """Whether a file begins as a pickle or as what torch.save writes. Raises OSError.
+
+    A safetensors file may begin with the same byte; but then with the length of its header, a JSON object.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(9)
+    header = int.from_bytes(head[:8], "little")
+    safe = head[8:] == b"{" and header + 8 <= file.stat().st_size
+    return head.startswith(PICKLED) and not safe
+
+
 def write(path: Path, spec: Spec, weights: Weights, vocabulary: Vocabulary, *, half: bool = False) -> None:
-    """Write what ``read`` reads; ``half`` stores half-precision weights."""
+    """Write what ``read`` reads; ``half`` stores half-precision weights.
+
+    Raises OSError, and ModelError for a weight that is not finite, or too large for half precision.
+    """
     path.mkdir(parents=True, exist_ok=True)
     dtype = np.float16 if half else np.float32
+    largest = np.finfo(dtype).max
+    for name, w in weights.items():
+        if not (np.abs(w) <= largest).all():
+            raise ModelError(f"a weight in {name} is beyond {largest:g}", "half: false, or a smaller learning rate")
     # Not save_file, which makes a file that only its owner may read.
     stored = save({name: np.ascontiguousarray(w, dtype) for name, w in weights.items()})
-    (path / "model.safetensors").write_bytes(stored)
-    (path / "vocabulary.txt").write_text("".join(f"{word}\n" for word in vocabulary.words), "utf-8", newline="\n")
-    write_spec(path, spec)
-
-
-def count_layers(weights: Weights) -> int:
-    """How many recurrent layers the weights are for."""
-    return sum(name.startswith("recurrent.weight_hh_l") for name in weights)
+    words = "".join(f"{word}\n" for word in vocabulary.words)
+    model: dict[str, bytes | str] = {"model.safetensors": stored, "vocabulary.txt": words, "model.json": as_json(spec)}
+    write_together({path / name: content for name, content in model.items()})
 
 
 def assemble(spec: Spec, weights: Weights) -> Network:
-    """The engine's network. KeyError for a weight that is missing, ValueError for one of a wrong shape."""
-    if spec.kind not in CELLS or spec.pooling not in POOLINGS:
-        raise ValueError(f"unknown kind {spec.kind!r} or pooling {spec.pooling!r}")
+    """The engine's network, in the precision of the weights. ValueError for one that is missing or misshapen."""
     weights = dict(weights)  # each is taken out, so that none is left over
     embedding = _take(weights, "embedding.weight", None, None)
-    layers, width = [], embedding.shape[1]
-    for i in range(count_layers(weights)):
-        layers.append(_layer(CELLS[spec.kind], weights, i, width))
-        width = layers[-1].size
-    classes = 1 if len(spec.labels) == 2 else len(spec.labels)
-    network = Network(
-        embedding=embedding,
-        layers=tuple(layers),
-        pooling=POOLINGS[spec.pooling](weights, width),
-        w_out=_take(weights, "output.weight", classes, width).T,
-        b_out=_take(weights, "output.bias", classes),
-    )
+    directions = ("", "_reverse") if "recurrent.weight_hh_l0_reverse" in weights else ("",)
+    levels: list[tuple[Layer, ...]] = []
+    width = embedding.shape[1]
+    while not levels or f"recurrent.weight_hh_l{len(levels)}" in weights:
+        names = [f"l{len(levels)}{direction}" for direction in directions]
+        levels.append(tuple(_layer(CELLS[spec.kind], weights, name, width) for name in names))
+        width = sum(layer.size for layer in levels[-1])
+    pooling = POOLINGS[spec.pooling](weights, width, levels[-1][0].size)
+    w_out = _take(weights, "output.weight", None, width)
+    if len(w_out) != len(spec.labels) and (len(w_out), len(spec.labels)) != (1, 2):
+        raise ValueError(f"output.weight gives {len(w_out)} logits for {len(spec.labels)} labels")
+    network = Network(embedding, tuple(levels), pooling, w_out.T, _take(weights, "output.bias", len(w_out)))
     if weights:
         raise ValueError(f"there is also {', '.join(sorted(weights))}")
     return network
 
 
-def _layer(cell: Cell, weights: Weights, i: int, width: int) -> Layer:
-    """Layer i, which reads vectors of this width."""
-    size = weights[f"recurrent.weight_hh_l{i}"].shape[-1]
-    rows = cell.gates * size
-    shapes = {"weight_ih": (rows, width), "weight_hh": (rows, size), "bias_ih": (rows,), "bias_hh": (rows,)}
-    w, u, w_bias, u_bias = (
-        np.ascontiguousarray(cell.arrange(_take(weights, f"recurrent.{name}_l{i}", *shape)).T)
-        for name, shape in shapes.items()
-    )
-    return Layer(cell, w, u, w_bias, u_bias)
+def _layer(cell: Cell, weights: Weights, name: str, width: int) -> Layer:
+    """The layer and direction of this name, which reads vectors of this width."""
+    hidden = _take(weights, f"recurrent.weight_hh_{name}", None, None)
+    rows, size = hidden.shape
+    if rows != cell.gates * size:
+        raise ValueError(f"recurrent.weight_hh_{name} has the shape {hidden.shape}")
+    inputs = _take(weights, f"recurrent.weight_ih_{name}", rows, width)
+    biases = [_take(weights, f"recurrent.bias_{side}_{name}", rows) for side in ("ih", "hh")]
+    w, u, w_bias, u_bias = (np.ascontiguousarray(cell.arrange(a).T) for a in (inputs, hidden, *biases))
+    return Layer(cell, w, u, w_bias, u_bias, reverse=name.endswith("_reverse"))
 
 
-def _attention(weights: Weights, width: int) -> Pooling:
+def _attention(weights: Weights, width: int, forwards: int) -> Pooling:
     hidden = _take(weights, "pooling.hidden.weight", None, width)
     bias = _take(weights, "pooling.hidden.bias", len(hidden))
     return Attention(hidden.T, bias, _take(weights, "pooling.query.weight", 1, len(hidden))[0])
@@ -121,13 +153,18 @@ def _attention(weights: Weights, width: int) -> Pooling:
 
 def _take(weights: Weights, name: str, *shape: int | None) -> Array:
     """Take out a weight of this shape, None for any size."""
+    if name not in weights:
+        raise ValueError(f"{name} is missing")
     found = weights.pop(name)
     if len(found.shape) != len(shape) or any(n not in (None, m) for n, m in zip(shape, found.shape, strict=True)):
         raise ValueError(f"{name} has the shape {found.shape}")
     return found
 
 
-POOLINGS: dict[str, Callable[[Weights, int], Pooling]] = {
-    "last": lambda weights, width: Last(),
+# Each from the weights, the number of units and how many of them read forwards.
+POOLINGS: dict[str, Callable[[Weights, int, int], Pooling]] = {
+    "last": lambda weights, width, forwards: Last(forwards),
+    "mean": lambda weights, width, forwards: Mean(),
+    "max": lambda weights, width, forwards: Max(),
     "attention": _attention,
 }

@@ -1,13 +1,15 @@
 """What a model offers, as protocols over numpy arrays; methods and orchestration know only these.
 
 Shapes: B texts, T tokens (right-padded), E embedding numbers, H hidden units, C logits (1 for two classes with
-a sigmoid). Everything is single precision. A model offers what ``provides`` names: "gradients" for
-``Differentiable``, "recurrence" for ``Recurrent``, "attention" for ``Attentive``.
+a sigmoid); H counts both directions of a network that has two, the forward one's units first. Numbers have the
+precision of the weights: single, for a model that was loaded. A model offers what ``provides`` names: "gradients"
+for ``Differentiable``, "recurrence" for ``Recurrent``, also "resume" where its ``resume`` works (a network of one
+direction), "attention" for ``Attentive``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -57,6 +59,10 @@ class Classifier(Protocol):
         """What methods can ask of it."""
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the texts that it was trained on, in the order in which they are joined; none for a text."""
+
+    @property
     def unknown(self) -> int:
         """The id that stands for every unknown token."""
 
@@ -96,12 +102,12 @@ class State:
 
 @dataclass(frozen=True)
 class Steps:
-    """A recurrent network seen step by step.
+    """The bottom layer of a recurrent network, which reads the embeddings, seen step by step.
 
-    states (B, T, parts, H): h, and for an LSTM c, after each token. adjoints: d score / d states, same shape,
-    all paths to the output included. jacobians (B, T, H, E): dh_t / dx_t of the step alone. pooled (B, H):
-    d score / d the vector that the output layer sees (h_T, for a model that reads the last state).
-    gradient (B, T, E): d score / d x.
+    A reverse direction comes to a token from the one after it. states (B, T, parts, H): h, and for an LSTM c,
+    after each token. adjoints: d score / d states, same shape, all paths to the output included. jacobians
+    (B, T, H, E): dh_t / dx_t of the step alone. pooled (B, H): d score / d the vector that the output layer sees
+    (h_T, for a model that reads the last state). gradient (B, T, E): d score / d x.
     """
 
     states: Array
@@ -111,14 +117,33 @@ class Steps:
     gradient: Array
 
 
+@dataclass(frozen=True)
+class Activations:
+    """A layer's hidden state h after each token, an LSTM's cell state c, and its gates by name, each (B, T, H).
+
+    Gates: input, forget, output and candidate of an LSTM; reset, update and candidate of a GRU; none of a simple
+    RNN. A reverse direction has read the text from its end up to this token. Padding is 0.
+    """
+
+    h: Array
+    c: Array | None
+    gates: Mapping[str, Array]
+
+
 class Recurrent(Differentiable, Protocol):
     """A recurrent network whose states can be seen, and resumed."""
 
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
-        """Logits (B, C) after reading x from ``start`` (from the beginning, if None), and where that ends."""
+        """Logits (B, C) after reading x from ``start`` (from the beginning, if None), and where that ends.
+
+        Raises Unsupported where ``provides`` does not say "resume".
+        """
 
     def steps(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Steps:
-        """States, adjoints and step Jacobians of every token."""
+        """States, adjoints and step Jacobians of every token, in the bottom layer."""
+
+    def states(self, batch: Batch, layer: int = -1) -> Activations:
+        """States and gates of every token in a layer: 0 is the bottom one, -1 the top. Raises UnknownName."""
 
 
 class Attentive(Classifier, Protocol):

@@ -63,6 +63,7 @@ def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
                 "token": token.text,
                 "start": token.start,
                 "end": token.end,
+                "field": token.field,
                 **_values(e.evidence, i),
                 "target": e.target,
                 "label": e.prediction.label,

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from rnnx.render import palette, plain, traces
-from rnnx.render.summary import largest, method_line, notes, strongest
+from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Prediction, Trace
 
@@ -75,8 +75,8 @@ def running(explanation: Explanation, evidence: Attribution, look: Look) -> Text
     """The text as it was written, tokens in their colours."""
     top = largest(evidence.scores)
     body, at = Text(overflow="fold"), 0
-    for token, score in zip(explanation.tokens, evidence.scores, strict=True):
-        body.append(visible(explanation.text[at : token.start]))
+    for i, (token, score) in enumerate(zip(explanation.tokens, evidence.scores, strict=True)):
+        body.append(visible(explanation.text[at : token.start])).append(opening(explanation.tokens, i), FADED)
         body.append(visible(token.text), look(score / top))
         at = token.end
     return body.append(visible(explanation.text[at:]))

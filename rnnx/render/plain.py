@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, strongest
+from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Trace
 
@@ -32,8 +32,9 @@ def marked(explanation: Explanation, evidence: Attribution) -> str:
     """The text with its important tokens marked."""
     top = largest(evidence.scores)
     body, at = "", 0
-    for token, score in zip(explanation.tokens, evidence.scores, strict=True):
-        body += visible(explanation.text[at : token.start]) + _mark(visible(token.text), score / top, evidence.signed)
+    for i, (token, score) in enumerate(zip(explanation.tokens, evidence.scores, strict=True)):
+        body += visible(explanation.text[at : token.start]) + opening(explanation.tokens, i)
+        body += _mark(visible(token.text), score / top, evidence.signed)
         at = token.end
     return body + visible(explanation.text[at:])
 
@@ -51,4 +52,5 @@ def _table(explanation: Explanation, trace: Trace) -> Iterator[str]:
     """Tab-separated columns."""
     yield "\t".join(["token", *trace.columns])
     for i, token in enumerate(explanation.tokens):
-        yield "\t".join([visible(token.text), *(number(values[i]) for values in trace.columns.values())])
+        name = opening(explanation.tokens, i) + visible(token.text)
+        yield "\t".join([name, *(number(values[i]) for values in trace.columns.values())])

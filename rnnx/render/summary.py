@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rnnx.render.text import number, percent, signed, visible
-from rnnx.types import Attribution, Explanation, Trace
+from rnnx.types import Attribution, Explanation, Token, Trace
 
 TOP = 6
 MARKED = 0.3  # share of the largest score from which a token is marked also without colour
@@ -37,6 +37,15 @@ def named(token: str) -> str:
     """A token in a list; punctuation stands in quotes."""
     shown = visible(token)
     return shown if any(c.isalnum() or ord(c) > 0x2FFF for c in shown) else f"\u201c{shown}\u201d"
+
+
+def opening(tokens: Sequence[Token], i: int) -> str:
+    """The field's name with a colon before the first token of a field, else nothing."""
+    return (
+        f"{visible(tokens[i].field)}: "
+        if tokens[i].field and (i == 0 or tokens[i - 1].field != tokens[i].field)
+        else ""
+    )
 
 
 def method_line(explanation: Explanation) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnx import registry
-from rnnx.render.summary import largest
+from rnnx.render.summary import largest, opening
 from rnnx.render.text import number, visible
 from rnnx.types import Explanation, Trace
 
@@ -35,6 +35,8 @@ def table(explanation: Explanation, trace: Trace, width: int) -> RenderableType:
 
     lines = [Text(" " * token + "".join(_headed(name, bar if name in varying else 0) for name in names), "bold")]
     for i, t in enumerate(explanation.tokens):
+        if field := opening(explanation.tokens, i):
+            lines.append(Text(_cut(field.rstrip(), width).rstrip(), FADED))
         line = Text(_cut(visible(t.text), token))
         for name in names:
             line.append(f"{number(trace.columns[name][i]):>{NUMBER}}")

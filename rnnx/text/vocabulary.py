@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnnx.types import Token
-
 PAD, UNKNOWN = 0, 1
 SPECIAL = ("<pad>", "<unk>")
 _REPEATED = re.compile(r"(.)\1{2,}")  # the o of sooo
@@ -38,9 +36,9 @@ class Vocabulary:
             found = self.index.get(_REPEATED.sub(r"\1\1", word)) or self.index.get(_REPEATED.sub(r"\1", word))
         return UNKNOWN if found is None else found
 
-    def ids(self, tokens: Sequence[Token]) -> list[int]:
+    def ids(self, tokens: Sequence[str]) -> list[int]:
         """One id a token."""
-        return [self.id(token.text) for token in tokens]
+        return [self.id(token) for token in tokens]
 
 
 def normal(token: str, lowercase: bool) -> str:
@@ -49,8 +47,8 @@ def normal(token: str, lowercase: bool) -> str:
     return word.lower() if lowercase else word
 
 
-def build(texts: Iterable[Sequence[Token]], size: int, min_count: int, lowercase: bool) -> Vocabulary:
+def build(texts: Iterable[Sequence[str]], size: int, min_count: int, lowercase: bool) -> Vocabulary:
     """The ``size`` most frequent words that occur at least ``min_count`` times, ties in alphabetical order."""
-    counts = Counter(normal(token.text, lowercase) for tokens in texts for token in tokens)
+    counts = Counter(normal(token, lowercase) for tokens in texts for token in tokens)
     ranked = sorted((-n, word) for word, n in counts.items() if n >= min_count and word not in SPECIAL)
     return Vocabulary((*SPECIAL, *(word for _, word in ranked[:size])), lowercase)

@@ -16,20 +16,26 @@ from rnnx.models.protocols import Array, Integers
 
 
 class Example(NamedTuple):
-    """A text as ids (T,), its class, and the probabilities (C,) to learn: the class alone, or softened."""
+    """A text as ids (T,), its class, the probabilities (C,) to learn (the class alone, or softened), its weight."""
 
     ids: Integers
     label: int
     target: Array
+    weight: float = 1.0
 
 
 class Minibatch(NamedTuple):
-    """Ids (B, T), right-padded; lengths (B,), labels (B,) and targets (B, C)."""
+    """Ids (B, T), right-padded; lengths (B,), labels (B,), targets (B, C) and weights (B,)."""
 
     ids: Tensor
     lengths: Tensor
     labels: Tensor
     targets: Tensor
+    weights: Tensor
+
+    def to(self, device: torch.device) -> Minibatch:
+        """The same on another device."""
+        return Minibatch(*(tensor.to(device) for tensor in self))
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,13 @@ class Part:
 
 
 def epoch(parts: Sequence[Part], rng: np.random.Generator, settings: Training) -> list[Minibatch]:
-    """One epoch's batches, in random order; long texts are cropped anew each time."""
+    """One epoch's batches, in random order, of at least one text a part; long texts are cropped anew each time."""
     drawn: list[Example] = []
     for part in parts:
         whole, rest = divmod(part.passes, 1)
         drawn += part.examples * int(whole)
-        chosen = rng.permutation(len(part.examples))[: round(rest * len(part.examples))]
+        some = max(round(rest * len(part.examples)), int(not whole))
+        chosen = rng.permutation(len(part.examples))[:some]
         drawn += [part.examples[i] for i in chosen]
     cropped = [example._replace(ids=crop(example.ids, settings.max_tokens, rng)) for example in drawn]
     lengths = [len(example.ids) for example in cropped]
@@ -72,4 +79,5 @@ def stack(examples: Sequence[Example]) -> Minibatch:
         row[: len(example.ids)] = example.ids
     labels = torch.tensor([example.label for example in examples])
     targets = torch.from_numpy(np.stack([example.target for example in examples]))
-    return Minibatch(torch.from_numpy(padded), torch.tensor(lengths), labels, targets)
+    weights = torch.tensor([example.weight for example in examples])
+    return Minibatch(torch.from_numpy(padded), torch.tensor(lengths), labels, targets, weights)

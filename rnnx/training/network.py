@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import rnn
 
+from rnnx.errors import ConfigError, ModelError
 from rnnx.models import checkpoint
-from rnnx.models.catalog import Spec, folder
+from rnnx.models.catalog import AGAIN, Spec, folder
 from rnnx.text.vocabulary import PAD
 
+Output = Literal["auto", "sigmoid", "softmax"]
 ATTENTION_SIZE = 64
 
 
 class Last(nn.Module):
-    """The hidden state after each text's last token."""
+    """The state where the reading ends: after the last token, and for a reverse direction after the first."""
+
+    def __init__(self, forwards: int) -> None:
+        super().__init__()
+        self.forwards = forwards
 
     def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H) to (B, H)."""
-        last: Tensor = h[torch.arange(len(h), device=h.device), lengths - 1]
-        return last
+        last = h[torch.arange(len(h), device=h.device), lengths - 1, : self.forwards]
+        return torch.cat([last, h[:, 0, self.forwards :]], 1)
+
+
+class Mean(nn.Module):
+    """The mean state of the real tokens."""
+
+    def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, H) to (B, H)."""
+        summed: Tensor = h.masked_fill(_padding(h, lengths)[..., None], 0).sum(1)
+        return summed / lengths[:, None]
+
+
+class Max(nn.Module):
+    """Each unit's largest value over the real tokens; of equal ones the first has the gradient."""
+
+    def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, H) to (B, H)."""
+        largest: Tensor = h.masked_fill(_padding(h, lengths)[..., None], -torch.inf).max(1).values
+        return largest
 
 
 class Attention(nn.Module):
@@ -33,17 +62,40 @@ class Attention(nn.Module):
     def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H) to (B, H)."""
         scores = self.query(torch.tanh(self.hidden(h)))[..., 0]
-        padding = torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
-        weights = scores.masked_fill(padding, -torch.inf).softmax(1)
+        weights = scores.masked_fill(_padding(h, lengths), -torch.inf).softmax(1)
         pooled: Tensor = (weights[..., None] * h).sum(1)
         return pooled
 
 
-class RecurrentNetwork(nn.Module):
-    """Embedding, LSTM, pooling, linear output: one logit (B, 1) for two classes, else one a class.
+def _padding(h: Tensor, lengths: Tensor) -> Tensor:
+    """True behind the end of a text, (B, T)."""
+    return torch.arange(h.shape[1], device=h.device) >= lengths[:, None]
 
-    In training mode a dropout mask is drawn per text over the embedding's dimensions, the same for all its
-    tokens (Gal & Ghahramani 2016), and one over the pooled vector.
+
+# From the size of the embeddings and of the state, with torch's other options.
+RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "rnn": nn.RNN,
+    "rnn-relu": partial(nn.RNN, nonlinearity="relu"),
+}
+
+# From the number of units and how many of them read forwards.
+POOLINGS: dict[str, Callable[[int, int], nn.Module]] = {
+    "last": lambda width, forwards: Last(forwards),
+    "mean": lambda width, forwards: Mean(),
+    "max": lambda width, forwards: Max(),
+    "attention": lambda width, forwards: Attention(width),
+}
+
+
+class RecurrentNetwork(nn.Module):
+    """Embedding, recurrent layers, pooling, linear output: logits (B, 1) with a sigmoid, else one a class.
+
+    ``hidden`` is the size of a direction. ``output`` is sigmoid or softmax; auto is sigmoid for two classes. In
+    training mode a dropout mask is drawn per text over the embedding's dimensions, the same for all its tokens
+    (Gal & Ghahramani 2016); ``dropout`` is that between the layers and of the pooled vector. Raises ConfigError
+    for a sigmoid over more than two classes.
     """
 
     def __init__(
@@ -53,16 +105,26 @@ class RecurrentNetwork(nn.Module):
         *,
         hidden: int,
         layers: int = 1,
+        bidirectional: bool = False,
+        output: Output = "auto",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        width = hidden * (2 if bidirectional else 1)
         self.embedding = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=PAD)
         with torch.no_grad():
             self.embedding.weight.copy_(vectors)
-        self.recurrent = nn.LSTM(vectors.shape[1], hidden, layers, batch_first=True)
-        self.pooling = Attention(hidden) if spec.pooling == "attention" else Last()
-        self.output = nn.Linear(hidden, 1 if len(spec.labels) == 2 else len(spec.labels))
+        self.recurrent = RECURRENT[spec.kind](
+            vectors.shape[1],
+            hidden,
+            layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        self.pooling = POOLINGS[spec.pooling](width, hidden)
+        self.output = nn.Linear(width, _logits(output, len(spec.labels)))
         self.embedding_dropout = embedding_dropout
         self.dropout = dropout
 
@@ -71,21 +133,45 @@ class RecurrentNetwork(nn.Module):
         return self.from_embeddings(self.embedding(ids), lengths)
 
     def from_embeddings(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Embeddings (B, T, E) to logits. A one-directional network never sees the padding on the right."""
+        """Embeddings (B, T, E) to logits. What stands in the padding is never read."""
         if self.training:
             x = x * functional.dropout(x.new_ones(len(x), 1, x.shape[2]), self.embedding_dropout)
-        h, _ = self.recurrent(x)
-        pooled = functional.dropout(self.pooling(h, lengths), self.dropout, self.training)
+        pooled = functional.dropout(self.pooling(self._states(x, lengths), lengths), self.dropout, self.training)
         logits: Tensor = self.output(pooled)
         return logits
+
+    def _states(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, H). One direction meets the padding only after the text, and needs no packing."""
+        if not self.recurrent.bidirectional:
+            h: Tensor = self.recurrent(x)[0]
+            return h
+        packed = rnn.pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        h, _ = rnn.pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=x.shape[1])
+        return h
+
+
+def _logits(output: Output, classes: int) -> int:
+    """How many the output layer gives."""
+    if output == "sigmoid" and classes > 2:
+        raise ConfigError(f"model.output sigmoid is for two classes, and there are {classes}", "take softmax, or auto")
+    return 1 if output == "sigmoid" or (output == "auto" and classes == 2) else classes
 
 
 def load_network(name: str) -> RecurrentNetwork:
     """The torch network of a shipped name or a run folder, in evaluation mode. Raises ModelError."""
+    engine = checkpoint.load(name).network  # says what the weights' shapes mean, and refuses those that do not fit
     spec, weights, _ = checkpoint.read(folder(name))
     tensors = {key: torch.from_numpy(value) for key, value in weights.items()}
-    hidden = weights["recurrent.weight_hh_l0"].shape[1]
-    layers = checkpoint.count_layers(weights)
-    network = RecurrentNetwork(spec, tensors["embedding.weight"], hidden=hidden, layers=layers)
-    network.load_state_dict(tensors)
+    network = RecurrentNetwork(
+        spec,
+        tensors["embedding.weight"],
+        hidden=engine.levels[0][0].size,
+        layers=len(engine.levels),
+        bidirectional=len(engine.levels[0]) == 2,
+        output="sigmoid" if engine.w_out.shape[1] == 1 else "softmax",
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError:
+        raise ModelError(f"the network in {folder(name)} is not one that rnnx trains", AGAIN) from None
     return network.eval()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnx.errors import DataError
+from rnnx.errors import DataError, UnknownName, Unsupported
 from rnnx.models.engine import layer as layers
-from rnnx.models.engine.network import Network
+from rnnx.models.engine.network import Network, beside
 from rnnx.models.engine.pooling import Attention
-from rnnx.models.protocols import Array, Batch, Integers, State, Steps
+from rnnx.models.protocols import Activations, Array, Batch, Integers, State, Steps
 from rnnx.models.scores import cotangent
 from rnnx.text.vocabulary import UNKNOWN, Vocabulary
 from rnnx.types import Token
@@ -19,19 +19,23 @@ from rnnx.types import Token
 
 @dataclass(frozen=True)
 class RecurrentClassifier:
-    """Meets ``Differentiable`` and ``Recurrent``, and ``Attentive`` where its pooling is attention."""
+    """Meets ``Differentiable`` and ``Recurrent``, and ``Attentive`` where its pooling is attention.
+
+    ``fields`` are those of the texts that it was trained on, in the order in which they are joined.
+    """
 
     name: str
     labels: tuple[str, ...]
     tokenize: Callable[[str], tuple[Token, ...]]
     vocabulary: Vocabulary
     network: Network
+    fields: tuple[str, ...] = ()
 
     @property
     def provides(self) -> frozenset[str]:
         """What methods can ask of this model."""
-        has_attention = isinstance(self.network.pooling, Attention)
-        return frozenset({"gradients", "recurrence"} | ({"attention"} if has_attention else set()))
+        has = {"resume": self.network.resumable, "attention": isinstance(self.network.pooling, Attention)}
+        return frozenset({"gradients", "recurrence", *(name for name, there in has.items() if there)})
 
     @property
     def unknown(self) -> int:
@@ -45,7 +49,7 @@ class RecurrentClassifier:
             raise DataError("a text has no words in it", "give at least one word")
         ids = np.zeros((len(tokens), lengths.max(initial=0)), dtype=np.int64)
         for row, text in zip(ids, tokens, strict=True):
-            row[: len(text)] = self.vocabulary.ids(text)
+            row[: len(text)] = self.vocabulary.ids([token.text for token in text])
         return Batch(ids, lengths)
 
     def encode(self, texts: Sequence[str]) -> Batch:
@@ -72,22 +76,43 @@ class RecurrentClassifier:
         return self.network.backward(done, cotangent(done.logits, target, of))[0]
 
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
-        """Logits and final state after reading x from ``start``."""
+        """Logits and final state after reading x from ``start``. Raises Unsupported for both directions."""
         done = self.network.forward(x, batch.lengths, start)
+        if done.state is None:
+            raise Unsupported(
+                f"{self.name} reads texts in both directions, and cannot go on in the middle of one",
+                "use a model of one direction",
+            )
         return done.logits, done.state
 
     def steps(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Steps:
-        """What happens at each token of the top layer."""
+        """What happens at each token in the bottom layer, which reads the embeddings."""
         done = self.network.forward(x, batch.lengths)
         d = cotangent(done.logits, target, of)
         gradient, adjoints = self.network.backward(done, d)
-        run = done.runs[-1]
+        level, runs = self.network.levels[0], done.runs[0]
+        jacobians = [layers.jacobians(layer, run) for layer, run in zip(level, runs, strict=True)]
         return Steps(
-            states=done.restore(run.states[1:].swapaxes(1, 2)),
-            adjoints=done.restore(adjoints[-1].swapaxes(1, 2)),
-            jacobians=done.restore(layers.jacobians(self.network.layers[-1], run)),
+            states=done.restore(beside([run.after for run in runs]).swapaxes(1, 2)),
+            adjoints=done.restore(beside(adjoints).swapaxes(1, 2)),
+            jacobians=done.restore(np.concatenate(jacobians, axis=2)),
             pooled=d @ self.network.w_out.T,
             gradient=gradient,
+        )
+
+    def states(self, batch: Batch, layer: int = -1) -> Activations:
+        """States and gates of a layer. Raises UnknownName for a layer that is not there."""
+        levels = self.network.levels
+        if not -len(levels) <= layer < len(levels):
+            raise UnknownName("layer", layer, map(str, range(len(levels))))
+        done = self.network.forward(self.embed(batch), batch.lengths)
+        level, runs = levels[layer], done.runs[layer]
+        after = np.where(batch.mask[:, :, None, None], done.restore(beside([r.after for r in runs]).swapaxes(1, 2)), 0)
+        gates = [layers.gates(layer, run) for layer, run in zip(level, runs, strict=True)]
+        return Activations(
+            h=after[:, :, 0],
+            c=after[:, :, 1] if after.shape[2] > 1 else None,
+            gates={name: done.restore(beside([g[name] for g in gates])) for name in gates[0]},
         )
 
     def attention(self, batch: Batch) -> Array:

@@ -1,0 +1,52 @@
+"""Parquet files, a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rnnx.data.tables import need
+from rnnx.errors import ConfigError, DataError
+
+ROWS = 1024  # held at a time
+
+
+def rows(path: Path, must: tuple[str, ...], may: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, fields by column) for each row, with those columns that ``must`` or ``may`` be there.
+
+    Raises DataError for a file that cannot be read or lacks a column that must be there, ConfigError without pyarrow.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise ConfigError(f"reading {path} needs pyarrow", 'pip install "rnnx[parquet]"') from None
+    try:
+        with path.open("rb") as stream, ParquetFile(stream) as file:
+            columns = file.schema_arrow.names
+            need(must, columns, str(path))
+            wanted = [name for name in dict.fromkeys((*must, *may)) if name in columns]
+            number = count(1)
+            for batch in file.iter_batches(ROWS, columns=wanted):
+                for fields in _fields(batch):
+                    yield f"{path}:row {next(number)}", fields
+    except (OSError, ValueError, ArrowException) as error:
+        reason = getattr(error, "strerror", None) or f"not a Parquet file that can be read ({_first(error)})"
+        raise DataError(f"{path}: {reason}", "check the name, and that the file is whole") from None
+
+
+def _fields(batch: Any) -> list[dict[str, Any]]:
+    """The rows of a piece; one with a text that is not UTF-8 has what cannot be encoded for all its fields."""
+    try:
+        found: list[dict[str, Any]] = batch.to_pylist()
+    except UnicodeDecodeError:
+        if batch.num_rows == 1:
+            return [dict.fromkeys(batch.schema.names, "\udcff")]
+        return [fields for i in range(batch.num_rows) for fields in _fields(batch.slice(i, 1))]
+    return found
+
+
+def _first(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
