@@ -6,7 +6,7 @@
         print(explanation.tokens, explanation.evidence.scores)
 
 Names are imported when they are first used: ``import rnnx`` itself costs nothing, and only
-``load_network`` imports torch.
+``load_network`` and ``load`` with ``engine="torch"`` import torch.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnx.explaining import explain as explain
     from rnnx.explaining import predict as predict
-    from rnnx.models.checkpoint import load as load
+    from rnnx.loading import load as load
     from rnnx.training.network import load_network as load_network
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "rnnx.models.checkpoint",
+    "load": "rnnx.loading",
     "predict": "rnnx.explaining",
     "explain": "rnnx.explaining",
     "load_network": "rnnx.training.network",

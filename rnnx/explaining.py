@@ -14,13 +14,14 @@ from rnnx import registry, settings
 from rnnx.errors import DataError, UnknownName, Unsupported, UsageError, did_you_mean
 from rnnx.models import catalog
 from rnnx.models.batching import BUDGET, buckets
-from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed
+from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Spans
 from rnnx.models.scores import probabilities
+from rnnx.models.seeds import generators
 from rnnx.registry import Method, View
 from rnnx.text import fields as joining
-from rnnx.types import Attribution, Evidence, Explanation, Item, Prediction, Token, Trace
+from rnnx.types import Attribution, Evidence, Explanation, Item, Phrase, Phrases, Prediction, Token, Trace
 
-DEFAULT = "grad"
+DEFAULTS = ("lrp", "ig", "grad-x-input", "grad")  # the most faithful first, see benchmarks/faithfulness.py
 WINDOW = 512  # texts looked at together, to be sorted by length
 VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
@@ -51,16 +52,18 @@ def explain(
 
     A text is a string, or a mapping of fields ({"title": ..., "body": ...}). Of a mapping those fields are joined
     that the model was trained on (text, for a model of one text), and nothing else; ``fields`` names others.
-    ``method`` is a name of ``rnnx methods``, "grad" if None; further keywords are its settings. ``target`` is
-    the label to explain, for each text the predicted one if None. ``view`` shows a method's inner quantities
-    instead of its scores.
+    ``method`` is a name of ``rnnx methods``; if None it is lrp, or of ig, grad-x-input and grad the first that the
+    model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
+    explain, for each text the predicted one if None.
+    ``view`` shows a method's inner quantities instead of its scores. ``seed`` is for methods that draw at random:
+    each text has its own draws, the same whatever else is explained with it.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
     (the model lacks what the method needs); DataError when it reaches a text without words, UsageError when it
     reaches what is no text or lacks a field.
     """
     seen = None if view is None else registry.view(view)
-    row = registry.method(method or (seen.method if seen else DEFAULT))
+    row = registry.method(method or (seen.method if seen else _default(model, given)))
     if seen and seen.method != row.name:
         hint = f"leave out --method, or use --method {seen.method}"
         raise Unsupported(f"the view {seen.name} is a view of {seen.method}, not of {row.name}", hint)
@@ -69,6 +72,7 @@ def explain(
         method=row,
         view=view,
         settings=settings.resolve(shown.name, shown.function, given),
+        random=settings.signature(shown.function).random,
         target=None if target is None else _label(model, target),
         seed=int(seed),
     )
@@ -86,8 +90,18 @@ class _Plan:
     method: Method
     view: str | None
     settings: dict[str, Any]
+    random: bool
     target: int | None
     seed: int
+
+
+def _default(model: Classifier, given: Mapping[str, Any]) -> str:
+    """The first method that the model can serve and that has the settings asked for."""
+    for name in DEFAULTS:
+        row = registry.method(name)
+        if row.needs <= model.provides and given.keys() <= settings.signature(row.function).settings.keys():
+            return name
+    return DEFAULTS[0]
 
 
 def _label(model: Classifier, target: str) -> int:
@@ -105,26 +119,35 @@ def _check(model: Classifier, row: Method | View) -> None:
     hint = f"methods for this model: {', '.join(works)}"
     if "attention" in missing:
         hint += f"; models with attention: {', '.join(catalog.with_attention())}"
-    raise Unsupported(f"{row.name} needs {' and '.join(sorted(missing))}, which {model.name} does not have", hint)
+    if "recurrence" not in model.provides:
+        hint += "; a model that rnnx trained serves all of them in the engine numpy"
+    lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(missing))
+    raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", hint)
 
 
 def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
-    answer = function(model, batch, target, **plan.settings)
+    rngs = [generators(plan.seed, plan.method.name, plan.settings, batch)] if plan.random else []
+    answer = function(model, batch, target, *rngs, **plan.settings)
     found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
     results = []
     for i, (n, ids) in enumerate(zip(batch.lengths, batch.ids, strict=True)):
         diagnostics: dict[str, Any] = {"unknown_tokens": np.flatnonzero(ids[:n] == model.unknown).tolist()}
-        diagnostics |= {name: _numbers(values[i : i + 1])[0] for name, values in judged.items()}
+        diagnostics |= {name: _number(values[i : i + 1]) for name, values in judged.items()}
         evidence = _evidence(found, i, n, plan)
         results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, diagnostics))
     return results
 
 
-def _evidence(found: Array | dict[str, Array], i: int, n: int, plan: _Plan) -> Evidence:
-    """The first n numbers of row i of what a method or view computed."""
+def _evidence(found: Found, i: int, n: int, plan: _Plan) -> Evidence:
+    """Of what a method or view computed, that of text i, which has n tokens."""
+    if isinstance(found, Spans):
+        own = found.text == i
+        places = found.start[own].tolist(), found.stop[own].tolist()
+        spans = zip(*places, _numbers(found.score[own]), _numbers(found.interaction[own]), strict=True)
+        return Phrases(str(plan.view), tuple(Phrase(*span) for span in spans))
     if isinstance(found, dict):
         return Trace(str(plan.view), {name: _numbers(values[i, :n]) for name, values in found.items()})
     return Attribution(_numbers(found[i, :n]), plan.method.signed)
@@ -200,6 +223,11 @@ def _prediction(model: Classifier, logits: Array) -> Prediction:
     p = _numbers(probabilities(logits[None])[0])
     best = int(np.argmax(p))
     return Prediction(model.labels[best], p[best], dict(zip(model.labels, p, strict=True)), _numbers(logits))
+
+
+def _number(values: Array) -> int | float:
+    """The one number of an array: whole numbers, as counts are, stay whole."""
+    return int(values[0]) if np.issubdtype(values.dtype, np.integer) else _numbers(values)[0]
 
 
 def _numbers(values: Array) -> tuple[float, ...]:

@@ -2,15 +2,16 @@
 
 The signature is read from the source, not by importing it, so that listing a method's settings costs no
 numpy. A setting is typed as ``int``, ``float``, ``bool``, ``str``, a ``Literal`` or one of the names below,
-with ``| None`` where it may be absent.
+with ``| None`` where it may be absent. A method that draws at random has a fourth parameter ``rngs``.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -20,35 +21,67 @@ from rnnx.errors import ConfigError, UnknownName, did_you_mean
 # Settings that several methods share.
 Of = Literal["logit", "prob", "loss"]
 Norm = Literal["l2", "l1", "squared", "sum", "max"]
+Baseline = Literal["zero", "pad", "unk", "mean"]
+Count = int  # from 1 on
+Amount = float  # not negative
 
-_SHARED: dict[str, Any] = {"Of": Of, "Norm": Norm}
+# What the settings of our own methods and views mean: a name means the same everywhere.
+MEANINGS = {
+    "baseline": "what stands in for every token: zeros, the padding, an unknown word, or the vocabulary's mean",
+    "quadrature": "where the points of the path are; those of Clenshaw and Curtis are kept when more are added",
+    "steps": "steps of the path, at most; those of Clenshaw and Curtis are a power of two",
+    "tolerance": "share of the score's difference that may be missing before points are added",
+    "references": "a file of texts to draw baselines from; without one, words are drawn, frequent ones more often",
+    "samples": "how many draws",
+    "noise": "standard deviation of the noise, as a share of the range of the text's embeddings",
+    "square": "whether the squares of the gradients are averaged",
+    "variant": "beta: from the change of the cell state; gamma: as far as later forget gates keep it",
+    "longest": "tokens of a phrase, at most",
+    "layer": "whose states: -1 the top layer's, 0 the bottom one's",
+    "norm": "how a token's gradient becomes one number: its length, the sum of absolute values, of squares, of all as "
+    "they are, or the largest absolute value",
+    "of": "what is explained: the target's logit, its probability, or its loss with the sign turned",
+    "share": "of the largest number, from which on a token counts as heard",
+}
+
+_SHARED: dict[str, Any] = {"Of": Of, "Norm": Norm, "Baseline": Baseline}
+_BOUNDED: dict[str, tuple[str, int]] = {"Count": ("int", 1), "Amount": ("float", 0)}
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+RNGS = "rngs"  # the parameter, not a setting, for which a method that draws at random gets a generator a text
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One keyword-only parameter: its kind ("int", …, "choice"), choices, default, and whether None is allowed."""
+    """One keyword-only parameter: its kind ("int", …, "choice"), choices, default, whether None is allowed, and what
+    it means, where that is known.
+
+    ``least`` is the smallest value of a number that has one.
+    """
 
     name: str
     kind: str
     default: Any
     choices: tuple[str, ...] = ()
     optional: bool = False
+    least: int | None = None
+    meaning: str = ""
 
     @property
     def expected(self) -> str:
         """What a value must be, in words."""
         words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
-        return "one of " + ", ".join(self.choices) if self.choices else words[self.kind]
+        bound = "" if self.least is None else f" of at least {self.least}"
+        return "one of " + ", ".join(self.choices) if self.choices else words[self.kind] + bound
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What the source says of a function: its docstring and its settings."""
+    """What the source says of a function: its docstring, its settings, and whether it draws at random."""
 
     doc: str
     settings: Mapping[str, Setting]
+    random: bool = False
 
 
 def signature(function: str) -> Signature:
@@ -61,7 +94,10 @@ def signature(function: str) -> Signature:
     node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     settings = {arg.arg: _setting(arg, default) for arg, default in pairs}
-    return Signature(ast.get_docstring(node) or "", settings)
+    random = RNGS in [arg.arg for arg in node.args.args]
+    if module.startswith("rnnx."):
+        settings = {name: replace(s, meaning=MEANINGS.get(name, "")) for name, s in settings.items()}
+    return Signature(ast.get_docstring(node) or "", settings, random)
 
 
 def resolve(owner: str, function: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,26 +121,29 @@ def _setting(arg: ast.arg, default: ast.expr | None) -> Setting:
     try:
         if arg.annotation is None or default is None:
             raise KeyError
-        kind, choices, optional = _type(arg.annotation)
-        return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional)
+        kind, choices, optional, least = _type(arg.annotation)
+        return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional, least)
     except (KeyError, ValueError):
         types = "int, float, bool, str, a Literal or a name from rnnx.settings, perhaps with | None"
         raise TypeError(f"the setting {arg.arg} needs a type ({types}) and a literal default") from None
 
 
-def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool]:
-    """(kind, choices, may be None) of an annotation. KeyError or ValueError for one that is not a setting's."""
+def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool, int | None]:
+    """(kind, choices, may be None, least) of an annotation. KeyError or ValueError for what is not a setting's."""
     if isinstance(node, ast.BinOp):  # T | None
-        kind, choices, _ = _type(node.left)
-        return kind, choices, True
+        kind, choices, _, least = _type(node.left)
+        return kind, choices, True, least
     if isinstance(node, ast.Subscript):
         if ast.unparse(node.value) != "Literal":
             raise KeyError
-        return "choice", tuple(ast.literal_eval(ast.Tuple(_elements(node.slice), ast.Load()))), False
+        return "choice", tuple(ast.literal_eval(ast.Tuple(_elements(node.slice), ast.Load()))), False, None
     name = ast.unparse(node)
+    if name in _BOUNDED:
+        kind, least = _BOUNDED[name]
+        return kind, (), False, least
     if name in _SCALARS:
-        return name, (), False
-    return "choice", typing.get_args(_SHARED[name]), False
+        return name, (), False, None
+    return "choice", typing.get_args(_SHARED[name]), False, None
 
 
 def _elements(node: ast.expr) -> list[ast.expr]:
@@ -133,5 +172,7 @@ def _parse(setting: Setting, value: Any) -> Any:
     elif isinstance(value, str) or (setting.kind == "float" and type(value) is int):
         value = _SCALARS[setting.kind](value)
     if type(value) is not _SCALARS[setting.kind]:
+        raise ValueError
+    if setting.least is not None and not setting.least <= typing.cast(float, value) < math.inf:  # nan is neither
         raise ValueError
     return value

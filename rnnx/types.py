@@ -61,8 +61,34 @@ class Trace:
     columns: Mapping[str, tuple[float, ...]]
 
 
-Evidence = Attribution | Trace
-_KINDS: dict[str, type[Attribution] | type[Trace]] = {"attribution": Attribution, "trace": Trace}
+@dataclass(frozen=True)
+class Phrase:
+    """The tokens from ``start`` to before ``stop`` as one.
+
+    ``score`` is signed: positive speaks for the target. ``interaction`` is what of it is not in the scores of its
+    parts; 0 for a single token, which has none.
+    """
+
+    start: int
+    stop: int
+    score: float
+    interaction: float
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What runs of neighbouring tokens say as a whole, as a view has chosen them.
+
+    ``phrases``: all up to a length; the parts of one are its tokens. ``hierarchy``: the tokens, then what is joined of
+    them, up to the whole text; the parts of a phrase are the last before it in ``spans`` that fill it.
+    """
+
+    view: str
+    spans: tuple[Phrase, ...]
+
+
+Evidence = Attribution | Phrases | Trace
+_KINDS: dict[str, type[Evidence]] = {"attribution": Attribution, "phrases": Phrases, "trace": Trace}
 
 
 @dataclass(frozen=True)
@@ -136,6 +162,8 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
     if data["kind"] == "trace":
         columns = {name: tuple(values) for name, values in data["columns"].items()}
         return Trace(data["view"], columns)
+    if data["kind"] == "phrases":
+        return Phrases(data["view"], tuple(Phrase(**span) for span in data["spans"]))
     raise ValueError(f"unknown kind of evidence {data['kind']!r}")
 
 

@@ -34,13 +34,17 @@ class TestExplain:
     @pytest.mark.parametrize("method", registry.methods())
     def test_every_method_prints_a_picture_and_a_line(self, run: Run, method: str) -> None:
         for screen in (True, False):
-            result = run("explain", "--method", method, "I expected to hate it but loved it", screen=screen)
+            model = "sentiment-lstm" if "telescoping" in registry.method(method).needs else "sentiment-attention"
+            argv = ("explain", "--method", method, "--model", model, "I expected to hate it but loved it")
+            result = run(*argv, screen=screen)
             assert (result.code, result.err) == (0, "")
             assert method in result.out
             assert ("\x1b[" in result.out) is screen
 
-    def test_the_method_is_grad_unless_asked(self, run: Run) -> None:
-        assert "method: grad · norm=l2 · of=logit" in run("explain", "fine").out
+    def test_the_method_is_lrp_unless_asked(self, run: Run) -> None:
+        assert "method: lrp\n" in run("explain", "fine").out
+        assert "of=prob\n" in run("explain", "fine", "--of", "prob").out.partition("method: ig · ")[2]
+        assert "method: grad · norm=l1 · of=logit\n" in run("explain", "fine", "--set", "norm=l1").out
 
     def test_settings_and_of(self, run: Run) -> None:
         out = run("explain", "--set", "norm=l1", "--of", "prob", "fine").out
@@ -51,6 +55,26 @@ class TestExplain:
         assert "positive" in out
         assert "(sentiment-lstm)" in out
         assert "explained is negative" in out
+
+    def test_phrases(self, run: Run) -> None:
+        out = run("explain", "--phrases", "--set", "longest=2", "not bad at all").out
+        assert out == run("explain", "--view", "phrases", "--set", "longest=2", "not bad at all").out
+        assert "together: not bad" in out
+        assert "view phrases \u00b7 longest=2" in out
+        result = run("explain", "--phrases", "--view", "chain", "x")
+        assert result.code == 2
+        assert "--phrases is --view phrases" in result.err
+
+    def test_hierarchy(self, run: Run) -> None:
+        argv = "explain", "--model", "sentiment-lstm", "--view", "hierarchy", "not good"
+        assert [line.split("\t")[2] for line in run(*argv).out.splitlines()[1:5]] == [
+            "phrase", "not good", "  not", "  good"
+        ]  # fmt: skip
+        (spans,) = (json.loads(line)["evidence"]["spans"] for line in run(*argv, "--format", "jsonl").out.splitlines())
+        assert [(s["start"], s["stop"]) for s in spans] == [(0, 1), (1, 2), (0, 2)]
+        table = run(*argv, "--format", "csv").out.splitlines()
+        assert table[0].startswith("row,position,tokens,phrase,start,end,field,score,interaction,")
+        assert len(table) == 4
 
     def test_chain(self, run: Run) -> None:
         out = run("explain", "--view", "chain", "a dull film").out
@@ -305,7 +329,7 @@ class TestMistakes:
         [
             (["explain", "x", "--method", "gard"], "unknown method 'gard'", "did you mean grad"),
             (["explain", "x", "--set", "norm=l3"], "norm must be one of l2", "l1"),
-            (["explain", "x", "--set", "nrm=l2"], "unknown setting of grad 'nrm'", "norm"),
+            (["explain", "x", "--method", "grad", "--set", "nrm=l2"], "unknown setting of grad 'nrm'", "norm"),
             (["explain", "x", "--set", "norm"], "is not NAME=VALUE", "--set norm=l1"),
             (["explain", "x", "--set", "seed=1"], "seed is not a setting of a method", "use --seed"),
             (["explain", "x", "--set", "model=y"], "model is not a setting of a method", "use --model"),
@@ -483,6 +507,24 @@ class TestScreens:
 
     def test_a_page_shows_settings(self, run: Run) -> None:
         assert "--set norm=l2    one of l2, l1, squared, sum, max" in run("methods", "grad").out
+
+    def test_a_page_shows_the_facts(self, run: Run) -> None:
+        for row in registry.methods().values():
+            page = " ".join(run("methods", row.name).out.split())
+            for fact in (registry.FAMILIES[row.family], *row.needs, row.cost, row.adds_up, row.paper, row.weakness):
+                assert fact in page
+            assert ("scores signed" in page) is row.signed
+            assert row.cost in " ".join(run("methods").out.split())
+        page = run("methods", "grad").out
+        assert "what is explained: the target's logit" in page
+        assert "view of   grad" in run("methods", "memory").out
+
+    def test_a_row_of_another_package_may_say_less(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        other = registry.Method("other", "rnnx.methods.gradients:grad", "another", "what it does")
+        monkeypatch.setattr(registry, "methods", lambda: {"other": other})
+        page = run("methods", "other").out
+        assert "  family    another\n" in page
+        assert "weakness" not in page.partition("\n\n")[2].partition("\n\n")[0]
 
     @pytest.mark.parametrize(
         ("environ", "argv", "coloured"),

@@ -19,8 +19,8 @@ from rnnx.methods.chain import chain
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.models import catalog, checkpoint
 from rnnx.models.engine.classifier import RecurrentClassifier
-from rnnx.models.protocols import Array, Batch, Diagnosed, Integers
-from rnnx.types import Attribution, Explanation, Trace
+from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Spans
+from rnnx.types import Attribution, Explanation, Phrases, Trace
 from tests.conftest import MODELS, TEXTS, random_model
 
 ROWS = registry.methods()
@@ -34,7 +34,8 @@ def needs(case: Case) -> frozenset[str]:
 
 
 def provided(spec: catalog.Spec) -> set[str]:
-    return {"gradients", "recurrence"} | ({"attention"} if spec.provides_attention else set())
+    telescoping = {"telescoping", "cell"} if (spec.kind, spec.pooling) == ("lstm", "last") else set()
+    return {"gradients", "recurrence", "decomposition"} | ({"attention"} if spec.provides_attention else telescoping)
 
 
 SERVED = [(name, case) for name, spec in MODELS.items() for case in CASES if needs(case) <= provided(spec)]
@@ -54,8 +55,10 @@ def test_what_a_model_cannot_serve_is_refused(name: str, case: Case, models: dic
 
 
 def numbers(explanation: Explanation) -> Array:
-    """The evidence as (columns, tokens)."""
+    """The evidence as (columns, tokens or spans)."""
     evidence = explanation.evidence
+    if isinstance(evidence, Phrases):
+        return np.array([(s.start, s.stop, s.score, s.interaction) for s in evidence.spans]).T
     return np.array([evidence.scores] if isinstance(evidence, Attribution) else list(evidence.columns.values()))
 
 
@@ -76,7 +79,11 @@ class TestContract:
         assert [e.text for e in found] == list(TEXTS)
         for e in found:
             assert all(e.text[t.start : t.end] == t.text for t in e.tokens)
-            assert numbers(e).shape[1] == len(e.tokens)
+            if isinstance(e.evidence, Phrases):
+                assert all(0 <= s.start < s.stop <= len(e.tokens) for s in e.evidence.spans)
+                assert [s.start for s in e.evidence.spans[: len(e.tokens)]] == list(range(len(e.tokens)))
+            else:
+                assert numbers(e).shape[1] == len(e.tokens)
             assert np.isfinite(numbers(e)).all()
 
     def test_deterministic(self, model: RecurrentClassifier, case: Case) -> None:
@@ -89,10 +96,16 @@ class TestContract:
 
     def test_padding_is_zero(self, model: RecurrentClassifier, case: Case) -> None:
         method, view = case
-        function = registry.load(registry.view(view).function if view else ROWS[method].function)
+        row = registry.view(view) if view else ROWS[method]
+        function = registry.load(row.function)
         batch = model.encode(TEXTS)
-        found = function(model, batch, np.zeros(len(TEXTS), int))
+        rngs = [np.random.default_rng(i) for i in range(len(TEXTS))]
+        target = np.zeros(len(TEXTS), int)
+        found = function(model, batch, target, *[rngs][: settings.signature(row.function).random])
         found = found.found if isinstance(found, Diagnosed) else found
+        if isinstance(found, Spans):
+            assert (found.stop <= batch.lengths[found.text]).all()
+            return
         for array in found.values() if isinstance(found, dict) else [found]:
             assert array.shape == batch.ids.shape
             assert not array[~batch.mask].any()
@@ -120,7 +133,7 @@ class TestContract:
 
     def test_unsigned_scores_are_not_negative(self, model: RecurrentClassifier, case: Case) -> None:
         for e in explained(model, TEXTS, case):
-            if isinstance(e.evidence, Trace) or not e.evidence.signed:
+            if isinstance(e.evidence, Trace) or (isinstance(e.evidence, Attribution) and not e.evidence.signed):
                 assert (numbers(e) >= 0).all()
 
 
@@ -161,6 +174,25 @@ def test_the_docstring_names_the_paper(row: registry.Method | registry.View) -> 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
 def test_the_family_is_known(row: registry.Method) -> None:
     assert row.family in registry.FAMILIES
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_a_row_says_what_its_page_needs(row: registry.Method) -> None:
+    assert re.search(r"\bforwards?\b|\bnone\b", row.cost)
+    assert row.adds_up
+    assert len(row.weakness.split()) >= 5
+    assert re.fullmatch(r".+ (?:19|20)\d\d", row.paper)
+    assert row.paper in " ".join(settings.signature(row.function).doc.split())
+
+
+@pytest.mark.parametrize("row", [*ROWS.values(), *registry.VIEWS.values()], ids=lambda row: row.name)
+def test_every_setting_has_a_meaning(row: registry.Method | registry.View) -> None:
+    assert all(setting.meaning for setting in settings.signature(row.function).settings.values())
+
+
+def test_every_meaning_is_of_a_setting() -> None:
+    rows = [*ROWS.values(), *registry.VIEWS.values()]
+    assert set(settings.MEANINGS) == {name for row in rows for name in settings.signature(row.function).settings}
 
 
 # --- answers known by algebra -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -15,12 +16,12 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
-from rnnx.render import corpus, formats, palette, picture, plain
+from rnnx.render import corpus, formats, palette, phrases, picture, plain
 from rnnx.render.curve import curve
 from rnnx.render.text import number, percent, signed, visible
 from rnnx.text import fields
 from rnnx.text.tokenizer import words
-from rnnx.types import Attribution, Counts, Explanation, Item, Prediction, Summary, Trace
+from rnnx.types import Attribution, Counts, Explanation, Item, Phrase, Phrases, Prediction, Summary, Trace
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -148,6 +149,136 @@ class TestPicture:
         assert all(cell_len(line) <= width for line in drawn.splitlines())
         assert "123.40" in drawn
         assert "dy/dx_t" in drawn.splitlines()[2] + drawn.splitlines()[3] + drawn.splitlines()[4]
+
+
+SCORES: dict[tuple[int, int], tuple[float, float]] = {  # of a tree over "not bad at all"
+    (0, 1): (-0.4, 0.0), (1, 2): (-2.0, 0.0), (2, 3): (0.01, 0.0), (3, 4): (0.02, 0.0),
+    (0, 2): (0.5, 2.9), (2, 4): (0.02, -0.01), (0, 4): (0.8, 0.28),
+}  # fmt: skip
+
+
+def tree(item: Item = "not bad at all", view: str = "hierarchy") -> Explanation:
+    spans = tuple(Phrase(*place, *numbers) for place, numbers in SCORES.items())
+    return replace(explanation(item), method="cd", settings={}, evidence=Phrases(view, spans))
+
+
+def long_tree(tokens: int, *, chain: bool) -> Explanation:
+    """Every second token speaks; joined from the left, or in pairs of pairs."""
+    groups = [Phrase(i, i + 1, (-1.0) ** (i // 2) * (i % 2), 0.0) for i in range(tokens)]
+    spans = list(groups)
+    while len(groups) > 1:
+        for at in [0] if chain else reversed(range(0, len(groups) - 1, 2)):
+            a, b = groups[at : at + 2]
+            groups[at : at + 2] = [Phrase(a.start, b.stop, a.score + b.score + 0.3, 0.3)]
+            spans.append(groups[at])
+    text = " ".join(f"电影{'word' * (i % 3)}" for i in range(tokens // 2 + 1))
+    e = explanation(text, (0.0,) * len(words(text)))
+    assert len(e.tokens) >= tokens
+    return replace(e, evidence=Phrases("hierarchy", tuple(spans)))
+
+
+class TestPhrases:
+    def test_a_tree_shows_parts_below_the_whole(self) -> None:
+        lines = [line.rstrip() for line in ESCAPE.sub("", draw(tree())).splitlines()]
+        assert lines[2:9] == [
+            "     score  interaction",
+            "     +0.80        +0.28  not bad at all",
+            "     +0.50        +2.90  \u251c not bad",
+            "     \u22120.40               \u2502 \u251c not",
+            "     \u22122.00               \u2502 \u2514 bad",
+            "     +0.02        \u22120.01  \u2514 at all",  # nothing in it is strong
+            "",
+        ]
+        assert "phrases in which nothing is strong" in " ".join(lines)
+
+    def test_a_phrase_is_for_where_its_word_is_against(self) -> None:
+        drawn = draw(tree())
+        assert look(drawn, "not bad").startswith("38;2")
+        assert "4" in look(drawn, "bad").split(";")
+        assert "4" not in look(drawn, "not bad").split(";")
+
+    @pytest.mark.parametrize("width", [12, 20, 30, 40, 80, 120])
+    @pytest.mark.parametrize("chain", [True, False])
+    @pytest.mark.parametrize("tokens", [1, 2, 30, 200])
+    def test_every_line_fits(self, tokens: int, chain: bool, width: int) -> None:
+        for e in (long_tree(tokens, chain=chain), tree(), tree(view="phrases")):
+            for line in ESCAPE.sub("", draw(e, width)).splitlines():
+                assert cell_len(line) <= width
+
+    @pytest.mark.parametrize("tokens", [4, 400])
+    def test_a_long_tree_leaves_out_steps_in_which_nothing_happens(self, tokens: int) -> None:
+        spans = [Phrase(i, i + 1, 1.0 * (i == 2), 0.0) for i in range(tokens)]
+        spans += [Phrase(0, i, 1.0 * (i > 2), 0.0) for i in range(2, tokens + 1)]
+        rows = list(phrases.rows(Phrases("hierarchy", tuple(spans))))
+        assert len(rows) == (2 * tokens - 1 - 2 if tokens == 4 else 2)
+        assert (rows[0].phrase, rows[-1 if tokens > 4 else 3].phrase.start) == (spans[-1], 2)
+
+    def test_of_many_parts_those_that_matter_are_shown(self) -> None:
+        spans = [Phrase(i, i + 1, float(i in (1, 3)), 0.0) for i in range(5)]
+        rows = list(phrases.rows(Phrases("hierarchy", (*spans, Phrase(0, 5, 2.0, 0.0)))))
+        assert [(row.guide, row.phrase.start) for row in rows] == [("", 0), ("\u251c ", 1), ("\u2514 ", 3)]
+
+    def test_a_list_has_phrases_and_never_tokens_only(self) -> None:
+        e = tree(view="phrases")
+        assert isinstance(e.evidence, Phrases)
+        listed = {name: [(s.start, s.stop) for s in found] for name, found in phrases.strongest(e.evidence)}
+        assert listed == {"for": [(0, 4)], "against": [], "together": [(0, 2)]}
+        lines = [line.rstrip() for line in ESCAPE.sub("", draw(e)).splitlines()]
+        assert lines[2] == "  not bad at all"
+        assert lines[5:8] == [
+            "  for         +0.80        +0.28  not bad at all",
+            "  against  nothing",
+            "  together    +0.50        +2.90  not bad",
+        ]
+
+    def test_of_two_that_say_as_much_the_shorter_is_listed(self) -> None:
+        spans = (Phrase(0, 4, 2.0, 0.0), Phrase(1, 3, 1.95, 0.0), Phrase(1, 4, 1.99, 0.0), Phrase(2, 4, 1.0, 0.0))
+        listed = dict(phrases.strongest(Phrases("phrases", spans)))
+        assert listed["for"] == [spans[1]]
+
+    def test_plain(self) -> None:
+        assert list(plain.lines(tree())) == [
+            "positive 90.0% (some-model)",
+            "score\tinteraction\tphrase",
+            "+0.80\t+0.28\tnot bad at all",
+            "+0.50\t+2.90\t  not bad",
+            "\u22120.40\t\t    not",
+            "\u22122.00\t\t    bad",
+            "+0.02\t\u22120.01\t  at all",
+            "method: cd \u00b7 view hierarchy",
+        ]
+        assert list(plain.lines(tree(view="phrases")))[1:5] == [
+            "not [--bad--] at all",
+            "for: not bad at all +0.80 (interaction +0.28)",
+            "against: nothing",
+            "together: not bad +0.50 (interaction +2.90)",
+        ]
+
+    def test_fields_are_named_where_they_begin(self) -> None:
+        drawn = ESCAPE.sub("", draw(tree({"title": "not bad", "body": "at all"})))
+        assert "title: not bad body: at all" in drawn
+        assert "\u2514 body: at all" in drawn
+
+    def test_csv_is_a_row_a_phrase(self) -> None:
+        rows = list(formats.rows([tree()]))
+        assert [(r["position"], r["tokens"], r["phrase"], r["score"], r["interaction"]) for r in rows[3:6]] == [
+            (3, 1, "all", 0.02, 0.0),
+            (0, 2, "not bad", 0.5, 2.9),
+            (2, 2, "at all", 0.02, -0.01),
+        ]
+        assert all(r["phrase"] == "not bad at all"[r["start"] : r["end"]] for r in rows)
+
+    def test_hostile_text_is_shown(self) -> None:
+        tokens = words(HOSTILE)
+        spans = (*(Phrase(i, i + 1, 1.0, 0.0) for i in range(len(tokens))), Phrase(0, len(tokens), 1.0, 0.5))
+        for view, chosen in (("phrases", spans), ("hierarchy", spans[:1])):
+            e = replace(explanation(HOSTILE, (0.0,) * len(tokens)), evidence=Phrases(view, chosen))
+            for drawn in (draw(e, 200, colour=False), "\n".join(plain.lines(e))):
+                assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", drawn)
+
+    def test_what_tokens_do_together_is_noted(self) -> None:
+        e = replace(explanation(), diagnostics={"interactions": 2.0})
+        assert "note: the tokens alone make \u22120.05 of +1.95" in "\n".join(plain.lines(e))
 
 
 class TestFields:

@@ -15,10 +15,11 @@ from rnnx.registry import Method
 MODULE = '''
 from __future__ import annotations
 from typing import Literal
-from rnnx.settings import Of
+from rnnx.settings import Amount, Count, Of
 
 def method(model, batch, target, *, steps: int = 32, tolerance: float = 1e-3, multiply: bool = True,
-           rule: Literal["gauss", "midpoint"] = "gauss", of: Of = "logit", limit: int | None = None, tag: str = ""):
+           rule: Literal["gauss", "midpoint"] = "gauss", of: Of = "logit", limit: int | None = None, tag: str = "",
+           samples: Count = 5, noise: Amount | None = 0.1):
     """A made-up method (Nobody 2020)."""
 '''
 NAME = "made_up_module:method"
@@ -33,6 +34,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_come_from_the_signature() -> None:
     assert settings.resolve("m", NAME, {}) == {
         "steps": 32, "tolerance": 1e-3, "multiply": True, "rule": "gauss", "of": "logit", "limit": None, "tag": "",
+        "samples": 5, "noise": 0.1,
     }  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def test_defaults_come_from_the_signature() -> None:
         ("steps", "64", 64), ("steps", 64, 64), ("tolerance", "1e-4", 1e-4), ("tolerance", 1, 1.0),
         ("multiply", "no", False), ("multiply", "True", True), ("multiply", False, False),
         ("rule", "midpoint", "midpoint"), ("of", "prob", "prob"),
+        ("samples", "1", 1), ("noise", "0", 0.0), ("noise", "none", None),
         ("limit", "5", 5), ("limit", "none", None), ("limit", None, None), ("tag", "x=1", "x=1"),
     ],
 )  # fmt: skip
@@ -57,7 +60,8 @@ def test_text_and_typed_values_are_accepted(name: str, given: Any, value: Any) -
         ("steps", "many", "a whole number"), ("steps", 1.5, "a whole number"), ("steps", True, "a whole number"),
         ("steps", "1.5", "a whole number"), ("tolerance", "small", "a number"), ("multiply", "maybe", "true or false"),
         ("rule", "gaus", "one of gauss, midpoint"), ("of", None, "one of logit"), ("steps", None, "a whole number"),
-        ("tag", 3, "a text"),
+        ("tag", 3, "a text"), ("samples", 0, "a whole number of at least 1"), ("noise", -1, "a number of at least 0"),
+        ("noise", "nan", "a number of at least 0"), ("noise", "inf", "a number of at least 0"),
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_named(name: str, given: Any, words: str) -> None:
@@ -85,6 +89,13 @@ def test_the_source_says_what_the_function_takes(row: Any) -> None:
     read = settings.signature(row.function)
     assert {p.name: p.default for p in real} == {s.name: s.default for s in read.settings.values()}
     assert inspect.getdoc(function) == read.doc
+
+
+def test_who_draws_at_random_says_so(tmp_path: Path) -> None:
+    (tmp_path / "random_module.py").write_text("def method(model, batch, target, rngs, *, n: int = 1): ...")
+    found = settings.signature("random_module:method")
+    assert (found.random, list(found.settings)) == (True, ["n"])
+    assert not settings.signature(NAME).random
 
 
 @pytest.mark.parametrize("setting", ["n: Optional[int] = 3", "n: list[str] = ()", "n: float = 2**-3", "n: int", "n=3"])

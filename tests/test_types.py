@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from rnnx.types import Attribution, Evidence, Explanation, Prediction, Token, Trace
+from rnnx.types import Attribution, Evidence, Explanation, Phrase, Phrases, Prediction, Token, Trace
 
 
 def explanation(evidence: Evidence) -> Explanation:
@@ -25,10 +25,15 @@ def explanation(evidence: Evidence) -> Explanation:
     )
 
 
-EVIDENCE = [Attribution((0.1, -2.5, 1e-30), signed=True), Trace("chain", {"dy/dx_t": (1.0, 2.0, 3.0)})]
+EVIDENCE = [
+    Attribution((0.1, -2.5, 1e-30), signed=True),
+    Trace("chain", {"dy/dx_t": (1.0, 2.0, 3.0)}),
+    Phrases("phrases", (Phrase(0, 1, 0.5, 0.0), Phrase(0, 2, -1.5, -2.0))),
+    Phrases("hierarchy", ()),
+]
 
 
-@pytest.mark.parametrize("evidence", EVIDENCE, ids=["attribution", "trace"])
+@pytest.mark.parametrize("evidence", EVIDENCE, ids=["attribution", "trace", "phrases", "none"])
 def test_round_trip(evidence: Evidence) -> None:
     before = explanation(evidence)
     data = json.loads(json.dumps(before.to_dict()))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 # What no setting may be called, and what to do instead.
-RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed")} | {
+RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed", "engine", "device")} | {
     "texts": "give them as arguments",
     "fields": "use --text-field",
 }
@@ -34,8 +34,11 @@ def explain(
     ] = None,
     of: options.Of = None,
     view: options.View = None,
+    phrases: options.Phrases = False,
     set_: options.Sets = None,
     seed: options.Seed = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
     config: Annotated[
         str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")
     ] = None,
@@ -54,13 +57,19 @@ def explain(
       rnnx explain "I expected to hate it but loved it"
       rnnx explain --method grad --set norm=l1 "not bad at all"
       rnnx explain --method grad-x-input --target negative "good actors, no plot"
+      rnnx explain --view hierarchy "the plot is thin, the acting superb"
+      rnnx explain --phrases --set longest=3 "not bad at all"
       rnnx explain --view chain "the first half drags"
+      rnnx explain --view memory -m sentiment-lstm "the first half drags"
       rnnx explain reviews.csv --format jsonl --output explained.jsonl
       cat reviews.txt | rnnx explain - --format csv
     """
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
+    if phrases and view not in (None, "phrases"):
+        raise UsageError(f"--phrases is --view phrases, and there is --view {view}", "give one of them")
+    view = "phrases" if phrases else view
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
     name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
     faults = inputs.Faults(terminal)
@@ -69,10 +78,9 @@ def explain(
     name = name or catalog.DEFAULT
     names = inputs.text_fields(text_field, name)
     rows = inputs.started(inputs.rows(texts, terminal, faults, names))
-    from rnnx import explaining
-    from rnnx.models import checkpoint
+    from rnnx import explaining, loading
 
-    loaded = checkpoint.load(name)
+    loaded = loading.load(name, engine=engine, device=device)
     found = inputs.with_words(rows, loaded, faults, names)
     explanations = explaining.explain(loaded, (row.item for row in found), fields=names, **asked)
     with outputs.opened(output, terminal, force) as stream:

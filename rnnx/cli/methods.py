@@ -26,7 +26,7 @@ def methods(
     ] = None,
     debug: options.Debug = False,
 ) -> None:
-    """List the methods, or show one's page: what it measures, its paper, its settings.
+    """List the methods, or show one's page: what it measures, costs, adds up to, its paper, weakness and settings.
 
     \b
     Examples:
@@ -52,18 +52,18 @@ def _table(width: int) -> Iterator[str]:
     for shown in registry.VIEWS.values():
         yield from _entry(shown.name, f"of {shown.method}", shown.summary, width)
     yield ""
-    yield "rnnx methods NAME shows a method's settings and its paper."
+    yield "rnnx methods NAME shows its paper, weakness and settings."
 
 
 def _entry(name: str, traits: str, summary: str, width: int) -> Iterator[str]:
     yield from textwrap.wrap(
-        f"{summary} ({traits})", width, initial_indent=f"  {name:<14} ", subsequent_indent=" " * 17
+        f"{summary} ({traits})", width, initial_indent=f"  {name:<18} ", subsequent_indent=" " * 21
     )
 
 
 def _traits(row: Method) -> str:
-    signed = "signed" if row.signed else "unsigned"
-    return f"{signed}; needs {', '.join(sorted(row.needs))}" if row.needs else signed
+    needs = f"needs {', '.join(sorted(row.needs))}" if row.needs else ""
+    return "; ".join(filter(None, ("signed" if row.signed else "unsigned", needs, row.cost)))
 
 
 def _page(name: str, width: int) -> Iterator[str]:
@@ -72,15 +72,37 @@ def _page(name: str, width: int) -> Iterator[str]:
         raise UnknownName("method or view", name, pages)
     row = pages[name]
     found = settings.signature(row.function)
-    traits = _traits(row) if isinstance(row, Method) else f"a view of {row.method}"
-    yield f"{row.name} ({traits})"
+    yield from textwrap.wrap(f"{row.name}: {row.summary}", width)
+    yield ""
+    for fact, value in _facts(row):
+        yield from textwrap.wrap(value, width, initial_indent=f"  {fact:<9} ", subsequent_indent=" " * 12)
     for paragraph in found.doc.split("\n\n"):
         yield ""
         yield from _filled(paragraph, width)
     yield ""
     yield "settings:" if found.settings else "no settings"
     for setting in found.settings.values():
-        yield f"  --set {setting.name}={setting.default}    {setting.expected}"
+        line = f"  --set {setting.name}={setting.default}    {setting.expected}"
+        yield from textwrap.wrap(line, width, subsequent_indent=" " * 8, break_on_hyphens=False)
+        yield from textwrap.wrap(setting.meaning, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
+
+
+def _facts(row: Method | View) -> Iterator[tuple[str, str]]:
+    """What the table says of a row, name by name; of another package's only what it says."""
+    needs = ", ".join(sorted(row.needs)) or "only predictions"
+    if isinstance(row, View):
+        facts = {"view of": row.method, "needs": needs}
+    else:
+        facts = {
+            "family": f"{row.family}: {registry.FAMILIES.get(row.family, '')}".rstrip(": "),
+            "scores": "signed: positive for the target, negative against it" if row.signed else "unsigned",
+            "needs": needs,
+            "cost": row.cost,
+            "adds up": row.adds_up,
+            "paper": row.paper,
+            "weakness": row.weakness,
+        }
+    yield from ((fact, value) for fact, value in facts.items() if value)
 
 
 def _filled(paragraph: str, width: int) -> Iterator[str]:

@@ -13,6 +13,8 @@ from rnnx.settings import Of as OfChoices
 
 FORMATS = ("auto", "text", "plain", *WRITERS)
 COLORS = ("auto", "always", "never")
+ENGINES = ("numpy", "torch")
+DEVICES = ("auto", "cpu", "cuda")
 BACKGROUNDS = ("auto", "dark", "light")
 
 
@@ -43,6 +45,18 @@ Model = Annotated[
         autocompletion=_models,
     ),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="What computes: numpy (the default) or torch.", autocompletion=lambda: list(ENGINES)),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Where: cpu, cuda, or auto, a GPU if there is one. Other than cpu means --engine torch.",
+        autocompletion=lambda: list(DEVICES),
+    ),
+]
 Method = Annotated[
     str | None,
     typer.Option("--method", help="How to explain; see rnnx methods.", autocompletion=lambda: list(registry.methods())),
@@ -50,9 +64,12 @@ Method = Annotated[
 View = Annotated[
     str | None,
     typer.Option(
-        "--view", help="Show a method's inner quantities: chain.", autocompletion=lambda: list(registry.VIEWS)
+        "--view",
+        help=f"Show a method's inner quantities: {', '.join(registry.VIEWS)}.",
+        autocompletion=lambda: list(registry.VIEWS),
     ),
 ]
+Phrases = Annotated[bool, typer.Option("--phrases", help="The same as --view phrases.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; repeat for several.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 Format = Annotated[

@@ -28,6 +28,8 @@ def predict(
     force: options.Force = False,
     text_field: options.TextField = None,
     label_field: options.LabelField = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
     color: options.Color = "auto",
     debug: options.Debug = False,
 ) -> None:
@@ -48,10 +50,9 @@ def predict(
     name = model or catalog.DEFAULT
     names = inputs.text_fields(text_field, name)
     rows = inputs.started(inputs.rows(texts, terminal, faults, names, field))
-    from rnnx import explaining
-    from rnnx.models import checkpoint
+    from rnnx import explaining, loading
 
-    loaded = checkpoint.load(name)
+    loaded = loading.load(name, engine=engine, device=device)
     kept, asked = tee(inputs.with_words(rows, loaded, faults, names))
     predictions = explaining.predict(loaded, (row.item for row in asked), fields=names)
     score = _Score(loaded.labels)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Recurrent
+from rnnx.models.algebra import largest_singular_value
+from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
 from rnnx.settings import Of
 
 
@@ -34,7 +35,7 @@ def chain(model: Recurrent, batch: Batch, target: Integers, *, of: Of = "logit")
     columns = {
         "dy/dh_T": np.broadcast_to(np.linalg.norm(steps.pooled, axis=-1)[:, None], batch.ids.shape),
         **{f"dy/d{part}_t": reached[:, :, i] for i, part in zip(range(reached.shape[2]), "hc", strict=False)},
-        "dh_t/dx_t": _largest_singular_value(steps.jacobians),
+        "dh_t/dx_t": largest_singular_value(steps.jacobians),
         "dy/dx_t": np.linalg.norm(steps.gradient, axis=-1),
     }
     whole = np.where(batch.mask, np.linalg.norm(reached, axis=-1), 0)
@@ -42,10 +43,3 @@ def chain(model: Recurrent, batch: Batch, target: Integers, *, of: Of = "logit")
     return Diagnosed(
         {name: np.where(batch.mask, values, 0) for name, values in columns.items()}, {"reaches_start": share}
     )
-
-
-def _largest_singular_value(matrices: Array) -> Array:
-    """By way of the largest eigenvalue of the Gram matrix, ten times faster than all singular values."""
-    gram = matrices.swapaxes(-1, -2) @ matrices
-    largest: Array = np.sqrt(np.linalg.eigvalsh(gram)[..., -1].clip(0))
-    return largest

@@ -4,12 +4,13 @@ Shapes: B texts, T tokens (right-padded), E embedding numbers, H hidden units, C
 a sigmoid); H counts both directions of a network that has two, the forward one's units first. Numbers have the
 precision of the weights: single, for a model that was loaded. A model offers what ``provides`` names: "gradients"
 for ``Differentiable``, "recurrence" for ``Recurrent``, also "resume" where its ``resume`` works (a network of one
-direction), "attention" for ``Attentive``.
+direction), "attention" for ``Attentive``, "decomposition" for ``Decomposable``, "telescoping" for ``Telescoping``,
+also "cell" where its states have a cell state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -36,10 +37,26 @@ class Batch:
         return np.arange(self.ids.shape[1]) < self.lengths[:, None]
 
 
+@dataclass(frozen=True)
+class Spans:
+    """What a view found about N spans of a batch: span n is the tokens ``start[n]`` to before ``stop[n]`` of text
+    ``text[n]``. ``score`` and ``interaction`` as in ``rnnx.types.Phrase``.
+    """
+
+    text: Integers
+    start: Integers
+    stop: Integers
+    score: Array
+    interaction: Array
+
+
+Found = Array | dict[str, Array] | Spans  # scores, columns by name, or spans
+
+
 class Diagnosed(NamedTuple):
     """What a method found, with what helps to judge it: numbers by name, one a text, (B,)."""
 
-    found: Array | dict[str, Array]
+    found: Found
     diagnostics: dict[str, Array]
 
 
@@ -82,6 +99,10 @@ class Classifier(Protocol):
 class Differentiable(Classifier, Protocol):
     """Logits as a function of embeddings, with its gradient."""
 
+    @property
+    def word_ids(self) -> Integers:
+        """The ids of all words, without the special ones; the most frequent first, where the model knows."""
+
     def embed(self, batch: Batch) -> Array:
         """Embeddings (B, T, E)."""
 
@@ -90,6 +111,14 @@ class Differentiable(Classifier, Protocol):
 
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score / d x, (B, T, E), 0 on padding; ``of`` chooses the score, see ``scores.cotangent``."""
+
+    def slopes(
+        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+    ) -> tuple[Array, Array]:
+        """Along the straight line from ``base`` (B, T, E) to x, at the shares ``at`` (B, n) of it, 0 the base, 1 x.
+
+        Each token's slope (x_t - base_t) . d score / d x_t, (B, n, T), 0 on padding, and the logits (B, n, C).
+        """
 
 
 @dataclass(frozen=True)
@@ -118,6 +147,20 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Multipliers:
+    """What a backward pass by another rule than the gradient's gives.
+
+    x (B, T, E): what a unit of an embedding (or of its difference from the baseline) is worth; 0 on padding. bias
+    (B,): what the biases below the output get. whole (B,): what is shared out, the target's logit without the output
+    bias, or its difference from that of the baseline.
+    """
+
+    x: Array
+    bias: Array
+    whole: Array
+
+
+@dataclass(frozen=True)
 class Activations:
     """A layer's hidden state h after each token, an LSTM's cell state c, and its gates by name, each (B, T, H).
 
@@ -142,8 +185,22 @@ class Recurrent(Differentiable, Protocol):
     def steps(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Steps:
         """States, adjoints and step Jacobians of every token, in the bottom layer."""
 
+    def relevance(self, x: Array, batch: Batch, target: Integers) -> Multipliers:
+        """Multipliers of layer-wise relevance propagation: gates are no sources, tanh(z) is worth tanh(z) / z."""
+
+    def secants(self, x: Array, base: Array, batch: Batch, target: Integers) -> Multipliers:
+        """Multipliers of DeepLIFT: slopes between x and a baseline (B, T, E), function by function."""
+
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of every token in a layer: 0 is the bottom one, -1 the top. Raises UnknownName."""
+
+    def memory(self, batch: Batch, layer: int = -1) -> Array:
+        """The largest singular values of dh_end / d the state after each token, (B, T, directions, parts).
+
+        h_end is a direction's h where its reading ends: after the last token, or the first; the parts of the state are
+        h, and for an LSTM c, each with the other held fixed. Only the layer's own recurrence counts. Padding is
+        0. Raises UnknownName for a layer that is not there.
+        """
 
 
 class Attentive(Classifier, Protocol):
@@ -151,3 +208,45 @@ class Attentive(Classifier, Protocol):
 
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T): they sum to 1 over the real tokens and are 0 on padding."""
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A forward pass that can be split: logits (B, C) = bias (C,) + share of a span + share of all other tokens.
+
+    ``share`` takes N spans at once, span n a set of tokens of text ``texts[n]`` as a mask: texts (N,) and masks
+    (N, T) to (N, C). All tokens together have all but the bias, no tokens have nothing.
+    """
+
+    logits: Array
+    bias: Array
+    share: Callable[[Integers, Mask], Array]
+
+
+class Decomposable(Classifier, Protocol):
+    """A model whose logits can be split between the tokens of a span and all others."""
+
+    def decomposition(self, batch: Batch) -> Decomposition:
+        """A forward pass, ready to be asked for the shares of any spans."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What the output layer reads of one recurrent layer: logits (B, C) = h_end (B, H) @ weights (H, C) + bias (C,).
+
+    h_end is the state after the last token, and for the units after the first ``forwards`` ones, which read from
+    the end, after the first token.
+    """
+
+    logits: Array
+    weights: Array
+    bias: Array
+    forwards: int
+    activations: Activations
+
+
+class Telescoping(Classifier, Protocol):
+    """One layer of gated units, read where it ends: what it ends in is the sum of its changes from step to step."""
+
+    def readout(self, batch: Batch) -> Readout:
+        """The states and gates of every token, and how the output layer reads the last ones."""

@@ -13,10 +13,29 @@ from rnnx.models.protocols import Array, Integers
 
 def probabilities(logits: Array) -> Array:
     """(B, C) logits to (B, classes) probabilities: sigmoid of one logit, softmax of several."""
-    full = np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
+    full = _full(logits)
     e = np.exp(full - full.max(axis=1, keepdims=True))
     p: Array = e / e.sum(axis=1, keepdims=True)
     return p
+
+
+def score(logits: Array, target: Integers, of: str) -> Array:
+    """The score that ``of`` names, (B,), in double precision: what ``cotangent`` is the derivative of."""
+    logits, rows = logits.astype(np.float64), np.arange(len(logits))
+    if of == "prob":
+        p: Array = probabilities(logits)[rows, target]
+        return p
+    chosen: Array = _full(logits)[rows, target]
+    if of == "loss":
+        chosen -= np.logaddexp.reduce(_full(logits), axis=1)
+    elif logits.shape[1] == 1:
+        chosen -= _full(logits)[rows, 1 - target]
+    return chosen
+
+
+def _full(logits: Array) -> Array:
+    """One logit a class: z of a sigmoid is (0, z)."""
+    return np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
 
 
 def cotangent(logits: Array, target: Integers, of: str) -> Array:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, TextIO
 
 from rnnx.render.text import UNSAFE, escape, visible
-from rnnx.types import Attribution, Explanation, Trace
+from rnnx.types import Attribution, Explanation, Phrases, Trace
 
 
 def to_json(data: Any) -> str:
@@ -54,23 +54,32 @@ WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
 
 
 def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
-    """Explanations as the rows of a table, a row a token; ``row`` counts the texts from 0."""
+    """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0."""
     for index, e in zip(count(), explanations, strict=False):
-        for i, token in enumerate(e.tokens):
+        for values in _phrases(e, e.evidence) if isinstance(e.evidence, Phrases) else _tokens(e, e.evidence):
             yield {
                 "row": index,
-                "position": i,
-                "token": token.text,
-                "start": token.start,
-                "end": token.end,
-                "field": token.field,
-                **_values(e.evidence, i),
+                **values,
                 "target": e.target,
                 "label": e.prediction.label,
                 "probability": e.prediction.probability,
                 "method": e.method,
                 "model": e.model,
             }
+
+
+def _tokens(e: Explanation, evidence: Attribution | Trace) -> Iterator[dict[str, Any]]:
+    for i, token in enumerate(e.tokens):
+        place = {"start": token.start, "end": token.end, "field": token.field}
+        yield {"position": i, "token": token.text, **place, **_values(evidence, i)}
+
+
+def _phrases(e: Explanation, evidence: Phrases) -> Iterator[dict[str, Any]]:
+    for span in evidence.spans:
+        first, last = e.tokens[span.start], e.tokens[span.stop - 1]
+        place = {"start": first.start, "end": last.end, "field": first.field}
+        text, scores = e.text[first.start : last.end], {"score": span.score, "interaction": span.interaction}
+        yield {"position": span.start, "tokens": span.stop - span.start, "phrase": text, **place, **scores}
 
 
 def _values(evidence: Attribution | Trace, i: int) -> dict[str, float]:

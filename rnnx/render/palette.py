@@ -16,14 +16,13 @@ from rich.color import Color
 from rich.color_triplet import ColorTriplet
 from rich.style import Style
 
-from rnnx.render.summary import MARKED, STRONG
+from rnnx.render.summary import FAINT, MARKED, STRONG
 
 RGB = tuple[int, int, int]
 
 FOR, AGAINST, UNSIGNED = (0, 114, 178), (213, 94, 0), (146, 80, 160)
 BACKGROUNDS: dict[str, RGB] = {"dark": (24, 24, 24), "light": (255, 255, 255)}
 MIDDLE = 0.18  # the luminance that has the same contrast, 4.6, to black and to white
-FAINT = 0.08  # share of the largest score from which a token is coloured
 _HUES = {"for": FOR, "against": AGAINST, "unsigned": UNSIGNED}
 _BASIC = {"for": "cyan", "against": "yellow", "unsigned": "magenta"}
 _BASIC_LIGHT = {"for": "blue", "against": "red", "unsigned": "magenta"}

@@ -11,10 +11,10 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from rnnx.render import palette, plain, traces
+from rnnx.render import palette, phrases, plain, traces, trees
 from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
-from rnnx.types import Attribution, Explanation, Prediction, Trace
+from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Trace
 
 WIDEST = 100  # columns: longer lines of running text are hard to read
 MARGIN = 2
@@ -27,18 +27,31 @@ Look = Callable[[float], Style]  # of a token, from its share of the largest sco
 def show(console: Console, explanation: Explanation, background: str = "unknown") -> None:
     """Print one explanation; ``background`` is the terminal's: "dark", "light" or "unknown"."""
     width = min(console.width, WIDEST) - 2 * MARGIN
-    evidence = explanation.evidence
-    if isinstance(evidence, Trace):
-        parts: list[RenderableType] = [traces.table(explanation, evidence, width)]
-    elif console.color_system is None:
-        parts = [Text(plain.marked(explanation, evidence)), Text(), key(explanation, evidence, None, width)]
-    else:
-        colours = console.color_system
-        look = partial(palette.style, signed=evidence.signed, background=background, colours=colours)
-        parts = [running(explanation, evidence, look), Text(), key(explanation, evidence, look, width)]
+    parts = _parts(console, explanation, explanation.evidence, background, width)
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
     head = headline(explanation.prediction, explanation.model, width)
     _print(console, Group(head, Text(), *parts, Text(), foot), width)
+
+
+def _parts(
+    console: Console, explanation: Explanation, evidence: Evidence, background: str, width: int
+) -> list[RenderableType]:
+    """What the evidence looks like, kind by kind."""
+    if isinstance(evidence, Trace):
+        return [traces.table(explanation, evidence, width)]
+    signed = isinstance(evidence, Phrases) or evidence.signed
+    colours = console.color_system
+    look = partial(palette.style, signed=signed, background=background, colours=colours) if colours else None
+    if isinstance(evidence, Phrases):
+        table = trees.table(explanation, evidence, look, width)
+        if evidence.view == phrases.TREE:
+            return [table]
+        return [_body(explanation, phrases.alone(explanation, evidence), look), Text(), table]
+    return [_body(explanation, evidence, look), Text(), key(explanation, evidence, look, width)]
+
+
+def _body(explanation: Explanation, evidence: Attribution, look: Look | None) -> Text:
+    return running(explanation, evidence, look) if look else Text(plain.marked(explanation, evidence))
 
 
 def _print(console: Console, picture: RenderableType, width: int) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rnnx.render import phrases
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
-from rnnx.types import Attribution, Explanation, Trace
+from rnnx.types import Attribution, Explanation, Phrases, Trace
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -19,13 +20,22 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield f"{visible(prediction.label)} {percent(prediction.probability)} ({visible(explanation.model)})"
     if isinstance(evidence, Trace):
         yield from _table(explanation, evidence)
+    elif isinstance(evidence, Phrases):
+        if evidence.view != phrases.TREE:
+            yield _line(explanation, phrases.alone(explanation, evidence))
+        yield from phrases.plain(explanation, evidence)
     else:
-        yield marked(explanation, evidence).replace("\n", "\u21b5")  # a line break in the text is no new fact
+        yield _line(explanation, evidence)
         for name, entries in strongest(explanation, evidence):
             yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
     yield f"method: {method_line(explanation)}"
     for note in notes(explanation):
         yield f"note: {note}"
+
+
+def _line(explanation: Explanation, evidence: Attribution) -> str:
+    """The marked text; a line break in it is no new fact."""
+    return marked(explanation, evidence).replace("\n", "\u21b5")
 
 
 def marked(explanation: Explanation, evidence: Attribution) -> str:

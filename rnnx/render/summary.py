@@ -8,6 +8,7 @@ from rnnx.render.text import number, percent, signed, visible
 from rnnx.types import Attribution, Explanation, Token, Trace
 
 TOP = 6
+FAINT = 0.08  # share of the largest score from which a token is coloured
 MARKED = 0.3  # share of the largest score from which a token is marked also without colour
 STRONG = 0.65  # and from which it is marked twice
 
@@ -48,16 +49,28 @@ def opening(tokens: Sequence[Token], i: int) -> str:
     )
 
 
+def _sum(explanation: Explanation) -> Iterator[str]:
+    """What the scores add up to, and what is missing from what they should."""
+    said, evidence = explanation.diagnostics, explanation.evidence
+    if "residual" not in said or "interactions" in said or not isinstance(evidence, Attribution):
+        return
+    biases = f", with {signed(said['bias'])} for the biases" if "bias" in said else ""
+    points = f" (from {said['points']} points)" if "points" in said else ""
+    missing = f"{abs(said['residual']):.1g}"
+    yield f"the scores add up to {signed(sum(evidence.scores))}{biases}; {missing} is missing{points}"
+
+
 def method_line(explanation: Explanation) -> str:
     """The method with its settings."""
     settings = [f"{name}={value}" for name, value in explanation.settings.items()]
     evidence = explanation.evidence
-    shown = [f"view {evidence.view}"] if isinstance(evidence, Trace) else []
+    shown = [] if isinstance(evidence, Attribution) else [f"view {evidence.view}"]
     return " \u00b7 ".join([explanation.method, *shown, *settings])
 
 
 def notes(explanation: Explanation) -> Iterator[str]:
     """What a reader should know before believing the picture."""
+    evidence = explanation.evidence
     if explanation.target != explanation.prediction.label:
         yield f"explained is {visible(explanation.target)}, which the model did not predict"
     unknown = explanation.diagnostics.get("unknown_tokens", [])
@@ -65,7 +78,33 @@ def notes(explanation: Explanation) -> Iterator[str]:
         words = dict.fromkeys(named(explanation.tokens[i].text) for i in unknown)
         listed = ", ".join(list(words)[:8]) + (", \u2026" if len(words) > 8 else "")
         yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
+    yield from _sum(explanation)
+    together = explanation.diagnostics.get("interactions")
+    if together is not None and isinstance(evidence, Attribution):
+        alone = sum(evidence.scores)
+        yield (
+            f"the tokens alone make {signed(alone)} of {signed(alone + together)}, the logit without its bias; "
+            "what they do together: --view hierarchy"
+        )
     share = explanation.diagnostics.get("reaches_start")
     if share is not None:
         first = named(explanation.tokens[0].text)
         yield f"of the largest gradient at a state, {percent(share)} reaches the one after the first token ({first})"
+    yield from _memory(explanation)
+
+
+def _memory(explanation: Explanation) -> Iterator[str]:
+    """How far back each direction listens, where that was measured."""
+    n, found = len(explanation.tokens), explanation.diagnostics
+    for suffix, end, edge, first in (("", "dh_T", "end", 0), ("_reverse", "dh_1", "start", n - 1)):
+        if n == 1 or f"tokens_heard{suffix}" not in found:
+            continue
+        heard = found[f"tokens_heard{suffix}"]
+        parts = explanation.evidence.columns if isinstance(explanation.evidence, Trace) else ()
+        what = f"{end}/dh_t" + (f" (or {end}/dc_t)" if f"{end}/dc_t" in parts else "")
+        if heard < n:
+            share = f"{100 * explanation.settings['share']:g}%"
+            yield f"{what} falls below {share} of its largest {heard:.0f} of {n} tokens from the {edge}, for good"
+        else:
+            token, left = named(explanation.tokens[first].text), percent(found[f"first_heard{suffix}"])
+            yield f"{what} does not vanish: after the token read first ({token}) it is {left} of its largest"

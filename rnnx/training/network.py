@@ -61,10 +61,14 @@ class Attention(nn.Module):
 
     def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H) to (B, H)."""
-        scores = self.query(torch.tanh(self.hidden(h)))[..., 0]
-        weights = scores.masked_fill(_padding(h, lengths), -torch.inf).softmax(1)
-        pooled: Tensor = (weights[..., None] * h).sum(1)
+        pooled: Tensor = (self.weights(h, lengths)[..., None] * h).sum(1)
         return pooled
+
+    def weights(self, h: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T): they sum to 1 over the real tokens and are 0 on padding."""
+        scores = self.query(torch.tanh(self.hidden(h)))[..., 0]
+        weights: Tensor = scores.masked_fill(_padding(h, lengths), -torch.inf).softmax(1)
+        return weights
 
 
 def _padding(h: Tensor, lengths: Tensor) -> Tensor:
@@ -139,6 +143,11 @@ class RecurrentNetwork(nn.Module):
         pooled = functional.dropout(self.pooling(self._states(x, lengths), lengths), self.dropout, self.training)
         logits: Tensor = self.output(pooled)
         return logits
+
+    def attention(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The weights (B, T) of the tokens' states in the pooled vector, where the pooling is attention."""
+        weights: Tensor = self.pooling.weights(self._states(x, lengths), lengths)  # type: ignore[operator]  # a method
+        return weights
 
     def _states(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H). One direction meets the padding only after the text, and needs no packing."""

@@ -3,16 +3,34 @@
 A cell sees n rows at a time. ``step`` gets the input's and the state's share of the pre-activations, px and
 ph, both (n, gates·H), and the state (parts, n, H), whose first part is the hidden output h. It fills
 ``saved``, (n, saved·H), with what ``back`` needs. The formulas are torch's.
+
+``back`` goes by a rule (``rules``) wherever the step is not linear: the gradient's, or another's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from rnnx.models.engine.rules import GRADIENT, Rule
 from rnnx.models.protocols import Array
+
+
+class Moment(NamedTuple):
+    """What a step left: saved (n, saved·H), the state before and after it (parts, n, H), and, for a rule that sees
+    them, its pre-activations (n, gates·H).
+    """
+
+    saved: Array
+    before: Array
+    after: Array
+    pre: Array | None = None
+
+
+Backward = tuple[Array, Array, tuple[Array, ...]]
 
 
 class Cell(Protocol):
@@ -43,10 +61,16 @@ class Cell(Protocol):
     def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
         """The parts of the next state."""
 
-    def back(self, d: Array, saved: Array, before: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+    def pre(self, px: Array, ph: Array, saved: Array) -> Array:
+        """The pre-activations as the squashing functions see them, (…, gates·H); any leading axes."""
+
+    def back(
+        self, d: Array, moments: Sequence[Moment], rule: Rule = GRADIENT
+    ) -> tuple[Array, Array, tuple[Array, ...]]:
         """From d score / d next state: d / d px, d / d ph, and what reaches the previous state past ph.
 
-        ``before`` is the state that the step started from. None of the results may alias ``saved``.
+        ``moments`` has that of the run, and for a rule with a baseline that of the run over it. None of the results
+        may alias ``saved``.
         """
 
 
@@ -76,15 +100,25 @@ class LSTM:
         np.tanh(c, out=squashed)
         return o * squashed, c
 
-    def back(self, d: Array, saved: Array, before: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+    def pre(self, px: Array, ph: Array, saved: Array) -> Array:
+        """Their sum."""
+        return px + ph
+
+    def back(
+        self, d: Array, moments: Sequence[Moment], rule: Rule = GRADIENT
+    ) -> tuple[Array, Array, tuple[Array, ...]]:
         """The share of h goes through o and tanh(c'), that of c' through f, i and g."""
-        i, f, o, g, squashed = np.split(saved, 5, axis=1)
+        i, f, o, g, squashed = _split((m.saved for m in moments), 5)
+        p_i, p_f, p_o, p_g = _pre(moments, rule, 4)
+        c, past = [m.after[1] for m in moments], [m.before[1] for m in moments]
         dh, dc = d
-        dc = dc + dh * o * (1 - squashed * squashed)
-        slopes = 2 * (i * (1 - i)), 2 * (f * (1 - f)), 2 * (o * (1 - o)), 1 - g * g  # 2: half-size p
-        sources = dc * g, dc * before[1], dh * squashed, dc * i
-        dp = np.concatenate([s * k for s, k in zip(sources, slopes, strict=True)], axis=1)
-        return dp, dp, (np.zeros_like(dh), dc * f)
+        dc = dc + dh * rule.factor(o) * rule.slope(squashed, c, _of_tanh)
+        di = dc * rule.factor(g) * rule.slope(i, p_i, _of_half, gate=True)
+        df = dc * rule.factor(past) * rule.slope(f, p_f, _of_half, gate=True)
+        do = dh * rule.factor(squashed) * rule.slope(o, p_o, _of_half, gate=True)
+        dg = dc * rule.factor(i) * rule.slope(g, p_g, _of_tanh)
+        dp = np.concatenate([di, df, do, dg], axis=1)
+        return dp, dp, (np.zeros_like(dh), dc * rule.factor(f))
 
 
 class GRU:
@@ -112,14 +146,25 @@ class GRU:
         np.tanh(px[:, 2 * size :] + r * share, out=n)
         return (n + z * (state[0] - n),)
 
-    def back(self, d: Array, saved: Array, before: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+    def pre(self, px: Array, ph: Array, saved: Array) -> Array:
+        """Their sum, but for n, which sees the state's share through r."""
+        r, _, _, share = np.split(saved, 4, axis=-1)
+        size = r.shape[-1]
+        return np.concatenate([(px + ph)[..., : 2 * size], px[..., 2 * size :] + r * share], axis=-1)
+
+    def back(
+        self, d: Array, moments: Sequence[Moment], rule: Rule = GRADIENT
+    ) -> tuple[Array, Array, tuple[Array, ...]]:
         """Through z, through n, and through n's r; z h goes past all of them."""
-        r, z, n, share = np.split(saved, 4, axis=1)
-        dh, h = d[0], before[0]
-        dn = dh * (1 - z) * (1 - n * n)
-        dr = dn * share * (2 * r * (1 - r))
-        dz = dh * (h - n) * (2 * z * (1 - z))
-        return np.concatenate([dr, dz, dn], axis=1), np.concatenate([dr, dz, dn * r], axis=1), (dh * z,)
+        r, z, n, share = _split((m.saved for m in moments), 4)
+        p_r, p_z, p_n = _pre(moments, rule, 3)
+        dh, keep = d[0], rule.factor(z)
+        dn = dh * (1 - keep) * rule.slope(n, p_n, _of_tanh)
+        dr = dn * rule.factor(share) * rule.slope(r, p_r, _of_half, gate=True)
+        change = rule.factor([m.before[0] for m in moments]) - rule.factor(n)
+        dz = dh * change * rule.slope(z, p_z, _of_half, gate=True)
+        px = np.concatenate([dr, dz, dn], axis=1)
+        return px, np.concatenate([dr, dz, dn * rule.factor(r)], axis=1), (dh * keep,)
 
 
 @dataclass(frozen=True)
@@ -142,10 +187,43 @@ class RNN:
             np.tanh(px + ph, out=saved)
         return (saved,)
 
-    def back(self, d: Array, saved: Array, before: Array) -> tuple[Array, Array, tuple[Array, ...]]:
-        """The slope can be told from h' itself; nothing goes past the pre-activation."""
-        dp = d[0] * ((saved > 0) if self.relu else (1 - saved * saved))
+    def pre(self, px: Array, ph: Array, saved: Array) -> Array:
+        """Their sum."""
+        return px + ph
+
+    def back(
+        self, d: Array, moments: Sequence[Moment], rule: Rule = GRADIENT
+    ) -> tuple[Array, Array, tuple[Array, ...]]:
+        """The derivative can be told from h' itself; nothing goes past the pre-activation."""
+        (h,), (p,) = _split((m.saved for m in moments), 1), _pre(moments, rule, 1)
+        dp = d[0] * rule.slope(h, p, _of_relu if self.relu else _of_tanh)
         return dp, dp, (np.zeros_like(dp),)
+
+
+def _of_tanh(y: Array) -> Array:
+    """Its derivative, told from its value, as of the others."""
+    return 1 - y * y
+
+
+def _of_half(y: Array) -> Array:
+    """Of a sigmoid by a pre-activation at half size."""
+    return 2 * (y * (1 - y))
+
+
+def _of_relu(y: Array) -> Array:
+    return (y > 0).astype(y.dtype)
+
+
+def _split(arrays: Iterable[Array], parts: int) -> list[tuple[Array, ...]]:
+    """For each block of units, those of all arrays."""
+    return list(zip(*(np.split(array, parts, axis=1) for array in arrays), strict=True))
+
+
+def _pre(moments: Sequence[Moment], rule: Rule, parts: int) -> list[tuple[Array, ...]]:
+    """Of each gate, for a rule that sees them."""
+    if not rule.sees:
+        return [()] * parts
+    return _split((m.pre for m in moments if m.pre is not None), parts)
 
 
 def _to_sigmoid(tanh_of_half: Array) -> None:

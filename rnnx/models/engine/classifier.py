@@ -7,19 +7,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnx.errors import DataError, UnknownName, Unsupported
+from rnnx.errors import UnknownName, Unsupported
+from rnnx.models.batching import BUDGET, padded
+from rnnx.models.engine import contextual, line
 from rnnx.models.engine import layer as layers
-from rnnx.models.engine.network import Network, beside
-from rnnx.models.engine.pooling import Attention
-from rnnx.models.protocols import Activations, Array, Batch, Integers, State, Steps
+from rnnx.models.engine.memory import memory
+from rnnx.models.engine.network import Network, Pass, beside
+from rnnx.models.engine.pooling import Attention, Last
+from rnnx.models.engine.rules import RELEVANCE, SECANT
+from rnnx.models.protocols import (
+    Activations,
+    Array,
+    Batch,
+    Decomposition,
+    Integers,
+    Multipliers,
+    Readout,
+    State,
+    Steps,
+)
 from rnnx.models.scores import cotangent
-from rnnx.text.vocabulary import UNKNOWN, Vocabulary
+from rnnx.text.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from rnnx.types import Token
 
 
 @dataclass(frozen=True)
 class RecurrentClassifier:
-    """Meets ``Differentiable`` and ``Recurrent``, and ``Attentive`` where its pooling is attention.
+    """Meets ``Differentiable``, ``Recurrent`` and ``Decomposable``, ``Attentive`` where its pooling is attention, and
+    ``Telescoping`` where the output layer reads the last state of a single gated layer.
 
     ``fields`` are those of the texts that it was trained on, in the order in which they are joined.
     """
@@ -34,23 +49,29 @@ class RecurrentClassifier:
     @property
     def provides(self) -> frozenset[str]:
         """What methods can ask of this model."""
-        has = {"resume": self.network.resumable, "attention": isinstance(self.network.pooling, Attention)}
-        return frozenset({"gradients", "recurrence", *(name for name, there in has.items() if there)})
+        levels, pooling = self.network.levels, self.network.pooling
+        gates = levels[0][0].cell.names if len(levels) == 1 and isinstance(pooling, Last) else ()
+        has = {
+            "resume": self.network.resumable,
+            "attention": isinstance(pooling, Attention),
+            "telescoping": bool(gates),
+            "cell": "forget" in gates,
+        }
+        return frozenset({"gradients", "recurrence", "decomposition", *(name for name, there in has.items() if there)})
 
     @property
     def unknown(self) -> int:
         """The id of a word that is not in the vocabulary."""
         return UNKNOWN
 
+    @property
+    def word_ids(self) -> Integers:
+        """The ids of all words, the most frequent first."""
+        return np.arange(len(SPECIAL), len(self.vocabulary))
+
     def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
         """Ids padded on the right. Raises DataError for a text without tokens."""
-        lengths = np.array([len(t) for t in tokens], dtype=np.int64)
-        if not lengths.all():
-            raise DataError("a text has no words in it", "give at least one word")
-        ids = np.zeros((len(tokens), lengths.max(initial=0)), dtype=np.int64)
-        for row, text in zip(ids, tokens, strict=True):
-            row[: len(text)] = self.vocabulary.ids([token.text for token in text])
-        return Batch(ids, lengths)
+        return padded([self.vocabulary.ids([token.text for token in text]) for text in tokens])
 
     def encode(self, texts: Sequence[str]) -> Batch:
         """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
@@ -73,7 +94,31 @@ class RecurrentClassifier:
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score of the target / d x, (B, T, E)."""
         done = self.network.forward(x, batch.lengths)
-        return self.network.backward(done, cotangent(done.logits, target, of))[0]
+        return self.network.backward(done, cotangent(done.logits, target, of)).x
+
+    def relevance(self, x: Array, batch: Batch, target: Integers) -> Multipliers:
+        """Multipliers of layer-wise relevance propagation."""
+        done = self.network.forward(x, batch.lengths)
+        d = cotangent(done.logits, target, "logit")
+        back = self.network.backward(done, d, RELEVANCE)
+        return Multipliers(back.x, back.bias, ((done.logits - self.network.b_out) * d).sum(1))
+
+    def secants(self, x: Array, base: Array, batch: Batch, target: Integers) -> Multipliers:
+        """Multipliers of DeepLIFT."""
+        done, before = (self.network.forward(each, batch.lengths) for each in (x, base))
+        d = cotangent(done.logits, target, "logit")
+        back = self.network.backward(done, d, SECANT, before)
+        return Multipliers(back.x, np.zeros_like(back.bias), ((done.logits - before.logits) * d).sum(1))
+
+    def slopes(
+        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+    ) -> tuple[Array, Array]:
+        """Slopes (B, n, T) and logits (B, n, C) at points of the line from base to x, so many at once as fit."""
+
+        def chosen(logits: Array, texts: Integers) -> Array:
+            return cotangent(logits, np.asarray(target)[texts], of)
+
+        return line.slopes(self.network, x, base, batch.lengths, at, chosen, BUDGET)
 
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
         """Logits and final state after reading x from ``start``. Raises Unsupported for both directions."""
@@ -89,15 +134,15 @@ class RecurrentClassifier:
         """What happens at each token in the bottom layer, which reads the embeddings."""
         done = self.network.forward(x, batch.lengths)
         d = cotangent(done.logits, target, of)
-        gradient, adjoints = self.network.backward(done, d)
+        back = self.network.backward(done, d)
         level, runs = self.network.levels[0], done.runs[0]
         jacobians = [layers.jacobians(layer, run) for layer, run in zip(level, runs, strict=True)]
         return Steps(
             states=done.restore(beside([run.after for run in runs]).swapaxes(1, 2)),
-            adjoints=done.restore(beside(adjoints).swapaxes(1, 2)),
+            adjoints=done.restore(beside([flow.adjoints for flow in back.flows]).swapaxes(1, 2)),
             jacobians=done.restore(np.concatenate(jacobians, axis=2)),
             pooled=d @ self.network.w_out.T,
-            gradient=gradient,
+            gradient=back.x,
         )
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
@@ -105,8 +150,10 @@ class RecurrentClassifier:
         levels = self.network.levels
         if not -len(levels) <= layer < len(levels):
             raise UnknownName("layer", layer, map(str, range(len(levels))))
-        done = self.network.forward(self.embed(batch), batch.lengths)
-        level, runs = levels[layer], done.runs[layer]
+        return self._activations(batch, self.network.forward(self.embed(batch), batch.lengths), layer)
+
+    def _activations(self, batch: Batch, done: Pass, layer: int) -> Activations:
+        level, runs = self.network.levels[layer], done.runs[layer]
         after = np.where(batch.mask[:, :, None, None], done.restore(beside([r.after for r in runs]).swapaxes(1, 2)), 0)
         gates = [layers.gates(layer, run) for layer, run in zip(level, runs, strict=True)]
         return Activations(
@@ -115,7 +162,21 @@ class RecurrentClassifier:
             gates={name: done.restore(beside([g[name] for g in gates])) for name in gates[0]},
         )
 
+    def memory(self, batch: Batch, layer: int = -1) -> Array:
+        """How much of each state is left in the one where the reading ends, (B, T, directions, parts)."""
+        return memory(self.network, self.embed(batch), batch.lengths, layer)
+
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T) of each token's state in the pooled vector."""
         done = self.network.forward(self.embed(batch), batch.lengths)
         return done.restore(done.pooled.weights)
+
+    def decomposition(self, batch: Batch) -> Decomposition:
+        """A forward pass, ready to be asked for the shares of any spans."""
+        return contextual.decomposition(self.network, self.embed(batch), batch.lengths)
+
+    def readout(self, batch: Batch) -> Readout:
+        """The states of the only layer, and how the output layer reads the last ones."""
+        network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
+        seen = self._activations(batch, done, 0)
+        return Readout(done.logits, network.w_out, network.b_out, network.levels[0][0].size, seen)

@@ -1,17 +1,20 @@
 """From the hidden states of a text to one vector, and backwards.
 
 ``forward`` gets h (T, B, H), a mask (T, B) of real tokens, and what an earlier call left of the tokens
-before these (its memory), so that a text can be resumed in the middle.
+before these (its memory), so that a text can be resumed in the middle. ``backward`` gets the states and what
+``forward`` made of them, and for a rule with a baseline those of the run over it as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnx.models.engine.rules import GRADIENT, Rule
 from rnnx.models.protocols import Array, Mask
 
 Memory = tuple[Array, ...]
@@ -27,13 +30,16 @@ class Pooled:
     saved: tuple[NDArray[Any], ...] = ()
 
 
+Top = tuple[Array, Pooled]  # states, and what was made of them
+
+
 class Pooling(Protocol):
     """A way to pool."""
 
     def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
         """Pool these states together with what ``memory`` keeps of earlier ones."""
 
-    def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
         """D score / d vector (B, H) to d score / d h (T, B, H)."""
 
 
@@ -56,8 +62,9 @@ class Last:
         weights[0] += 1 - share
         return Pooled(np.concatenate([h[-1, :, :size], h[0, :, size:]], axis=1), weights, (), (mask.sum(0) - 1,))
 
-    def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
         """All of it goes to the last token, or the first."""
+        h, pooled = tops[0]
         (last,) = pooled.saved
         size, grad = self.forwards, np.zeros_like(h)
         grad[last, np.arange(len(last)), :size] = d[:, :size]
@@ -75,9 +82,9 @@ class Mean:
         total = total + (h * mask[:, :, None]).sum(0)
         return Pooled(total / count[:, None], mask / count, (count, total))
 
-    def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
         """To all alike."""
-        return pooled.weights[:, :, None] * d
+        return tops[0][1].weights[:, :, None] * d
 
 
 class Max:
@@ -95,11 +102,22 @@ class Max:
             vector = np.maximum(vector, memory[0])
         return Pooled(vector, first.mean(2, dtype=h.dtype), (vector,), (first,))
 
-    def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
-        """Each unit's share goes to its token."""
-        (first,) = pooled.saved
-        grad: Array = first * d
-        return grad
+    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
+        """Each unit's share goes to its token.
+
+        With a baseline, whose largest value may be another token's: to both, so that their changes make up the change
+        of the largest value, which lies between the two.
+        """
+        winners = [pooled.saved[0] for _, pooled in tops]
+        if not rule.base:
+            grad: Array = winners[0] * d
+            return grad
+        (h, now), (h0, before) = tops
+        rise, fall = ((first * (h - h0)).sum(0) for first in winners)
+        apart = np.where(rise > fall, rise - fall, 1)
+        share = np.where(rise > fall, (now.vector - before.vector - fall) / apart, 0.5)
+        shared: Array = (share * winners[0] + (1 - share) * winners[1]) * d
+        return shared
 
 
 @dataclass(frozen=True)
@@ -124,12 +142,37 @@ class Attention:
         kept = np.exp(top - highest)
         total = kept * total + e.sum(0)
         summed = kept[:, None] * summed + (e[:, :, None] * h).sum(0)
-        return Pooled(summed / total[:, None], e / total, (highest, total, summed), (hidden,))
+        return Pooled(summed / total[:, None], e / total, (highest, total, summed), (hidden, scores))
 
-    def backward(self, d: Array, h: Array, pooled: Pooled) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
         """Through the weighted states, and through the weights."""
-        (hidden,) = pooled.saved
-        reward = ((h - pooled.vector) * d).sum(-1) * pooled.weights  # d score / d attention score
-        through = reward[:, :, None] * (self.v * (1 - hidden * hidden))
-        grad: Array = pooled.weights[:, :, None] * d + through @ self.w.T
+        direct: Array = rule.factor([p.weights for _, p in tops])[:, :, None] * d
+        u = [h @ self.w + self.b for h, _ in tops] if rule.sees else ()
+        slope = rule.slope([p.saved[0] for _, p in tops], u, lambda y: 1 - y * y)
+        grad: Array = direct + (self._reward(d, tops, rule)[:, :, None] * self.v * slope) @ self.w.T
         return grad
+
+    def _reward(self, d: Array, tops: Sequence[Top], rule: Rule) -> Array:
+        """D score / d attention score, (T, B): the weights count as gates.
+
+        Between two runs a softmax changes by dw_t = m_t (ds_t - sum of m ds / sum of m), exactly, m_t being the
+        logarithmic mean of the two weights.
+        """
+        h, pooled = tops[0]
+        if not rule.sees:
+            reward: Array = ((h - pooled.vector) * d).sum(-1) * pooled.weights
+            return reward
+        if not rule.base:
+            return np.zeros_like(pooled.weights)
+        gain = (rule.factor([h for h, _ in tops]) * d).sum(-1)  # what a weight is worth
+        weights = [_softmax(p.saved[1]) for _, p in tops]
+        m = rule.slope([w for w, _ in weights], [log for _, log in weights], lambda w: w)  # (w - w0) / (log w - log w0)
+        shared: Array = m * (gain - (m * gain).sum(0) / m.sum(0))
+        return shared
+
+
+def _softmax(scores: Array) -> tuple[Array, Array]:
+    """Weights over the first axis and their logarithms; padding, at -inf, has the weight 0 and the logarithm 0."""
+    shifted = scores - scores.max(0)
+    total = np.exp(shifted).sum(0)
+    return np.exp(shifted) / total, np.where(np.isinf(scores), 0, shifted - np.log(total))

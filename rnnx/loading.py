@@ -1,0 +1,56 @@
+"""A model by its name, computed by one of the engines."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Literal, get_args, overload
+
+from rnnx.errors import UsageError
+from rnnx.models import checkpoint
+from rnnx.models.engine.classifier import RecurrentClassifier
+
+if TYPE_CHECKING:
+    from rnnx.models.torch_adapter import TorchClassifier
+
+Name = str | PathLike[str]
+Engine = Literal["numpy", "torch"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@overload
+def load(name: Name, *, device: Literal["cpu"] | None = None) -> RecurrentClassifier: ...
+@overload
+def load(name: Name, *, engine: Literal["numpy"], device: Literal["cpu"] | None = None) -> RecurrentClassifier: ...
+@overload
+def load(
+    name: Name, *, engine: str | None = None, device: str | None = None
+) -> RecurrentClassifier | TorchClassifier: ...
+
+
+def load(name: Name, *, engine: str | None = None, device: str | None = None) -> RecurrentClassifier | TorchClassifier:
+    """The model of a shipped name or the folder of a training run.
+
+    ``engine`` numpy (the default) starts at once and serves every method; torch serves those that need only
+    gradients or attention, also on a GPU. ``device`` is cpu, cuda, or auto: a GPU if there is one. A device other
+    than cpu means torch. Raises ModelError; UsageError for an engine or a device that is not there.
+    """
+    _check("engine", engine, get_args(Engine))
+    _check("device", device, get_args(Device))
+    if engine is None:
+        engine = "torch" if device in ("auto", "cuda") else "numpy"
+    if engine == "numpy":
+        if device == "cuda":
+            raise UsageError("the numpy engine computes on the CPU", "for the device cuda use the engine torch")
+        return checkpoint.load(name)
+    try:
+        from rnnx.training import engine as torch_engine
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UsageError("the engine torch needs torch, which is not installed", "pip install torch") from None
+    return torch_engine.load(fspath(name), device or "auto")
+
+
+def _check(what: str, given: str | None, known: tuple[str, ...]) -> None:
+    if given is not None and given not in known:
+        raise UsageError(f"unknown {what} {given!r}", f"choose from {', '.join(known)}")

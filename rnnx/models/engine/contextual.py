@@ -1,0 +1,227 @@
+"""Contextual decomposition (Murdoch, Liu & Yu 2018): the share of chosen tokens in every state, and so in the logits.
+
+Each quantity of the forward pass is split in three: what the tokens of a span make of it (relevant), what the other
+tokens make of it, alone or together with the span (the rest), and what the biases make of it. Of a product, the span
+gets what it makes with itself and with the biases. What the biases alone make falls to the span where the step reads
+a token of it, its first and its last included (as in the paper; some published code leaves out the last one), else
+to the rest.
+
+Taken as it is, not split: the output gate of an LSTM (as in the paper), the weights of attention, and which token is
+the largest in max pooling. The rest is computed, not taken as what is missing: the split is stable only so, where
+one of the two is nearly 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnx.models.engine.cells import GRU, LSTM, RNN, Cell
+from rnnx.models.engine.layer import Layer, Run
+from rnnx.models.engine.network import Network, Pass, beside
+from rnnx.models.engine.pooling import Last, Max
+from rnnx.models.protocols import Array, Decomposition, Integers, Mask
+
+ROWS, TOKENS = 256, 65_536  # spans computed together, and spans times tokens: 64 MB of states with 128 units
+
+Squash = Callable[[Array], Array]
+
+
+class Split(NamedTuple):
+    """A quantity in three: what the span and what the rest make of it, (2, n, units), and what the biases do."""
+
+    parts: Array
+    bias: Array
+
+
+# (token, texts (n,), the input's parts (2, n, gates·H), the state's parts (2, parts of the state, n, H), whether the
+# token is in the span (n, 1)) -> the next state's parts, one (2, n, H) a part of the state.
+Step = Callable[[int, Integers, Array, Array, Mask], tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A direction of a layer after a forward pass: how it splits a step, and the weights of its input.
+
+    ``px`` (T, B, gates·H) is the input's share of the pre-activations, without the bias.
+    """
+
+    layer: Layer
+    run: Run
+    w: Array
+    px: Array
+    step: Step
+
+
+def decomposition(network: Network, x: Array, lengths: Integers) -> Decomposition:
+    """Run over embeddings x (B, T, E), to be asked for the shares of any spans."""
+    done = network.forward(x, lengths)
+    seen = [np.ascontiguousarray(x[done.order].swapaxes(0, 1)), *(beside([r.h for r in runs]) for runs in done.runs)]
+    levels = [
+        [_SPLITS[type(layer.cell)](layer, run, h) for layer, run in zip(level, runs, strict=True)]
+        for level, runs, h in zip(network.levels, done.runs, seen, strict=False)
+    ]
+    pool, place = _pooling(network, done, seen[-1], lengths[done.order]), np.argsort(done.order)
+
+    def share(texts: Integers, spans: Mask) -> Array:
+        out = np.zeros((len(texts), network.w_out.shape[1]), x.dtype)
+        size = min(ROWS, max(1, TOKENS // spans.shape[1]))
+        for chunk in (slice(start, start + size) for start in range(0, len(texts), size)):
+            n = lengths[texts[chunk]]
+            steps, rows = np.arange(n.max())[:, None], place[texts[chunk]]
+            h = _through(levels, rows, spans[chunk].T[: len(steps)] & (steps < n), steps < n)
+            out[chunk] = pool(h, rows) @ network.w_out
+        return out
+
+    return Decomposition(done.logits, network.b_out, share)
+
+
+def _through(levels: list[list[_Reader]], rows: Integers, inside: Mask, real: Mask) -> Array:
+    """The span's part of the states of the top level, (T, n, H)."""
+    below: Array | None = None
+    there = inside
+    for level in levels:
+        found = [_read(reader, below, rows, inside, there, real) for reader in level]
+        below, there = beside([h for h, _ in found]), np.any([begun for _, begun in found], axis=0)
+    assert below is not None
+    span: Array = below[0]
+    return span
+
+
+def _read(
+    reader: _Reader, below: Array | None, rows: Integers, inside: Mask, there: Mask, real: Mask
+) -> tuple[Array, Mask]:
+    """The parts of the states (2, T, n, H), and where the span has begun; before, all is the rest's.
+
+    ``below`` has those of the level below, None for the embeddings, which are the span's where they are ``inside``.
+    """
+    layer, run, order = reader.layer, reader.run, reader.layer.order(len(inside))
+    begun = np.logical_or.accumulate(there[order], axis=0)[:: order.step] & real
+    h = np.zeros((2, len(inside), len(rows), layer.size), reader.px.dtype)
+    h[1] = run.after[: len(inside), 0, rows]
+    first = run.before[order[0]][:, rows]
+    state = np.stack([np.zeros_like(first), first])
+    fresh = np.ones(len(rows), bool)
+    for t in order:
+        on = np.flatnonzero(begun[t])
+        starts = on[fresh[on]]
+        state[1][:, starts], fresh[starts] = run.before[t][:, rows[starts]], False
+        texts, here = rows[on], inside[t, on][:, None]
+        px = _fed(reader.px[t, texts], here) if below is None else below[:, t, on] @ reader.w
+        for part, value in enumerate(reader.step(t, texts, px, state[:, :, on], here)):
+            state[:, part, on] = value
+        h[:, t, on] = state[:, 0, on]
+    return h, begun
+
+
+def _fed(px: Array, inside: Mask) -> Array:
+    """All of it to the span or to the rest."""
+    return np.stack([px * inside, px * ~inside])
+
+
+def _pooling(network: Network, done: Pass, h: Array, lengths: Integers) -> Callable[[Array, Integers], Array]:
+    """From the span's part of the states of texts (T, n, H) to that of the pooled vector (n, H)."""
+    if isinstance(network.pooling, Last):
+        size = network.pooling.forwards
+        return lambda b, rows: np.concatenate(
+            [b[lengths[rows] - 1, np.arange(len(rows)), :size], b[0, :, size:]], axis=1
+        )
+    if isinstance(network.pooling, Max):
+        real = (np.arange(len(h))[:, None] < lengths)[:, :, None]
+        winners = np.where(real, h, -np.inf).argmax(0)
+        return lambda b, rows: np.take_along_axis(b, winners[None, rows], axis=0)[0]
+    weights = done.pooled.weights
+
+    def weighted(b: Array, rows: Integers) -> Array:
+        pooled: Array = (b * weights[: len(b), rows, None]).sum(0)
+        return pooled
+
+    return weighted
+
+
+def _squash(f: Squash, p: Split) -> Split:
+    """F(p) split: the biases first, then the span before or after the rest, the mean of both orders.
+
+    This is the paper's linearisation by Shapley's rule, with the biases always first.
+    """
+    bias, (span, rest), whole = f(p.bias), f(p.parts + p.bias), f(p.parts[0] + p.bias + p.parts[1])
+    change, difference = whole - bias, span - rest
+    return Split(np.stack([change + difference, change - difference]) / 2, bias)
+
+
+def _gate(squashed: Split) -> Split:
+    """Sigma(p) split, from tanh(p / 2) split."""
+    return Split(squashed.parts / 2, (1 + squashed.bias) / 2)
+
+
+def _times(a: Split, b: Split) -> Split:
+    """A product split: the span gets what it makes with itself and the biases, and not what it makes with the rest."""
+    span = a.parts[0] * (b.parts[0] + b.bias) + a.bias * b.parts[0]
+    rest = a.parts[1] * (b.parts.sum(0) + b.bias) + (a.parts[0] + a.bias) * b.parts[1]
+    return Split(np.stack([span, rest]), a.bias * b.bias)
+
+
+def _settled(split: Split, inside: Mask) -> Array:
+    """Both parts, what is the biases' given to one of them."""
+    return split.parts + _fed(split.bias, inside)
+
+
+def _blocks(split: Split, count: int) -> list[Split]:
+    """Gate by gate."""
+    return [Split(*both) for both in zip(*(np.split(a, count, axis=-1) for a in split), strict=True)]
+
+
+def _lstm(layer: Layer, run: Run, x: Array) -> _Reader:
+    """C' = f c + i g; h' = o tanh(c'), o as it is."""
+    w, u, bias = (_without_o(a) for a in (layer.w, layer.u, layer.w_bias + layer.u_bias))
+    o = run.saved[..., 2 * layer.size : 3 * layer.size]
+
+    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        i, f, g = _blocks(_squash(np.tanh, Split(px + state[:, 0] @ u, bias)), 3)
+        i, f, none = _gate(i), _gate(f), np.zeros(1, px.dtype)
+        c = _settled(_times(i, g), inside) + _times(f, Split(state[:, 1], none)).parts
+        return o[t, texts] * _squash(np.tanh, Split(c, none)).parts, c
+
+    return _Reader(layer, run, w, x @ w, step)
+
+
+def _without_o(weight: Array) -> Array:
+    i, f, _, g = np.split(weight, 4, axis=-1)
+    return np.concatenate([i, f, g], axis=-1)
+
+
+def _gru(layer: Layer, run: Run, x: Array) -> _Reader:
+    """N = tanh(px + r ph), h' = (1 - z) n + z h: both gates are split, for they multiply what is split."""
+    w, u, w_bias, u_bias, two = layer.w, layer.u, layer.w_bias, layer.u_bias, 2 * layer.size
+
+    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        ph = state[:, 0] @ u
+        p = Split(px[..., :two] + ph[..., :two], w_bias[:two] + u_bias[:two])
+        r, z = map(_gate, _blocks(_squash(np.tanh, p), 2))
+        past = _times(r, Split(ph[..., two:], u_bias[two:]))
+        n = _squash(np.tanh, Split(px[..., two:] + past.parts, w_bias[two:] + past.bias))
+        kept = _times(z, Split(state[:, 0], np.zeros(1, px.dtype))).parts
+        return (_settled(_times(Split(-z.parts, 1 - z.bias), n), inside) + kept,)
+
+    return _Reader(layer, run, w, x @ w, step)
+
+
+def _rnn(layer: Layer, run: Run, x: Array) -> _Reader:
+    """H' = tanh or relu of px + ph."""
+    f = _positive if isinstance(layer.cell, RNN) and layer.cell.relu else np.tanh
+    bias = layer.w_bias + layer.u_bias
+
+    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        return (_settled(_squash(f, Split(px + state[:, 0] @ layer.u, bias)), inside),)
+
+    return _Reader(layer, run, layer.w, x @ layer.w, step)
+
+
+def _positive(p: Array) -> Array:
+    return np.maximum(p, 0)
+
+
+_SPLITS: dict[type[Cell], Callable[[Layer, Run, Array], _Reader]] = {LSTM: _lstm, GRU: _gru, RNN: _rnn}

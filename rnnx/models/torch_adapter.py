@@ -1,0 +1,173 @@
+"""A text classifier around a torch module: its logits, and their gradients by autograd, as numpy arrays.
+
+Methods cannot tell it from the numpy engine. It serves GPUs, and networks that the engine does not know. Importing
+this imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.backends import cudnn
+
+from rnnx.models.batching import BUDGET, padded
+from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.models.scores import cotangent
+from rnnx.text.vocabulary import SPECIAL, UNKNOWN
+from rnnx.types import Token
+
+
+class Vocabulary(Protocol):
+    """Words to ids; 0 is padding, 1 an unknown word."""
+
+    def __len__(self) -> int:
+        """How many ids."""
+
+    def ids(self, words: Sequence[str]) -> list[int]:
+        """One a word."""
+
+
+@dataclass(frozen=True)
+class TorchClassifier:
+    """Meets ``Differentiable``, and ``Attentive`` where ``provides`` says so.
+
+    ``network`` is any module that has ``embedding``, ids (B, T) to (B, T, E), and ``from_embeddings(x, lengths)`` to
+    logits: (B, 1) for two classes with a sigmoid, else one a class. What it makes of a text must not depend on the
+    others beside it, nor on the padding. For attention it also has ``attention(x, lengths)``, weights (B, T). It
+    computes where its weights are and in their precision, as in evaluation mode: dropout and batch statistics rest.
+    It comes back from each call as it was, also after an exception.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    tokenize: Callable[[str], tuple[Token, ...]]
+    vocabulary: Vocabulary
+    network: nn.Module
+    fields: tuple[str, ...] = ()
+    provides: frozenset[str] = frozenset({"gradients"})
+    unknown: int = UNKNOWN
+
+    @property
+    def word_ids(self) -> Integers:
+        """The ids of all words, without the special ones."""
+        return np.arange(len(SPECIAL), len(self.vocabulary))
+
+    def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
+        """Ids padded on the right. Raises DataError for a text without tokens."""
+        return padded([self.vocabulary.ids([token.text for token in text]) for text in tokens])
+
+    def encode(self, texts: Sequence[str]) -> Batch:
+        """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
+        if isinstance(texts, str):
+            raise TypeError("texts is one string; give a list")
+        return self.collate([self.tokenize(text) for text in texts])
+
+    def embed(self, batch: Batch) -> Array:
+        """(B, T, E)."""
+        with at_rest(self.network), torch.no_grad():
+            return _array(self._run("embedding", self._integers(batch.ids)))
+
+    def forward(self, batch: Batch) -> Array:
+        """Logits (B, C)."""
+        return self.logits(self.embed(batch), batch)
+
+    def logits(self, x: Array, batch: Batch) -> Array:
+        """Logits (B, C) from embeddings (B, T, E)."""
+        with at_rest(self.network), torch.no_grad(), _cudnn(True):
+            return _array(self._run("from_embeddings", self._floats(x), self._integers(batch.lengths)))
+
+    def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """D score of the target / d x, (B, T, E).
+
+        Without cuDNN, whose recurrent layers cannot run backwards in evaluation mode.
+        """
+        return self._differentiated(x, batch, target, of)[0]
+
+    def slopes(
+        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+    ) -> tuple[Array, Array]:
+        """Along the straight line from ``base`` (B, T, E) to x, at the shares ``at`` (B, n) of it, 0 the base, 1 x.
+
+        Each token's slope (x_t - base_t) . d score / d x_t, (B, n, T), 0 on padding, and the logits (B, n, C).
+        """
+        points, tokens = at.shape[1], x.shape[1]
+        every = np.arange(at.size)
+        found = []
+        for rows in np.split(every, every[:: max(1, BUDGET // tokens)][1:]):
+            i = rows // points
+            step = x[i] - base[i]
+            part = Batch(batch.ids[i], batch.lengths[i])
+            here = base[i] + at.ravel()[rows, None, None].astype(x.dtype) * step
+            gradient, logits = self._differentiated(here, part, target[i], of)
+            found.append((np.einsum("rte,rte->rt", step, gradient), logits))
+        slopes, all_logits = (np.concatenate(parts).reshape(*at.shape, -1) for parts in zip(*found, strict=True))
+        return slopes, all_logits
+
+    def attention(self, batch: Batch) -> Array:
+        """Weights (B, T) of each token's state in the pooled vector."""
+        x = self._floats(self.embed(batch))
+        with at_rest(self.network), torch.no_grad(), _cudnn(True):
+            return _array(self._run("attention", x, self._integers(batch.lengths)))
+
+    def _differentiated(self, x: Array, batch: Batch, target: Integers, of: str) -> tuple[Array, Array]:
+        """D score / d x, and the logits."""
+        with at_rest(self.network), torch.enable_grad(), _cudnn(False):
+            leaf = self._floats(x).requires_grad_()
+            logits = self._run("from_embeddings", leaf, self._integers(batch.lengths))
+            d = self._floats(cotangent(_array(logits), target, of))
+            (found,) = torch.autograd.grad(logits, leaf, d)
+            return _array(found) * batch.mask[:, :, None], _array(logits)
+
+    def _run(self, part: str, *arguments: Tensor) -> Tensor:
+        found: Tensor = getattr(self.network, part)(*arguments)
+        return found
+
+    def _integers(self, values: Integers) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.long, device=self._weight.device)
+
+    def _floats(self, values: Array) -> Tensor:
+        """A copy: a leaf of its own, which may not share memory with the caller's array."""
+        return torch.tensor(values, dtype=self._weight.dtype, device=self._weight.device)
+
+    @property
+    def _weight(self) -> Tensor:
+        return next(self.network.parameters())
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """A module in evaluation mode whose weights take no gradients, and as it was afterwards, also the random state.
+
+    Weights that take none save their share of the backward pass, and keep ``grad`` as it is.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    taking = [(weight, weight.requires_grad) for weight in network.parameters()]
+    devices = sorted({weight.get_device() for weight, _ in taking if weight.is_cuda})
+    with torch.random.fork_rng(devices):
+        try:
+            for module, _ in modes:
+                module.training = False
+            for weight, _ in taking:
+                weight.requires_grad = False
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            for weight, took in taking:
+                weight.requires_grad = took
+
+
+def _cudnn(enabled: bool) -> AbstractContextManager[None]:
+    """CuDNN on or off for a while; never its recurrent layers' TF32, which has only three decimal digits."""
+    return cudnn.flags(enabled=enabled and cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False)
+
+
+def _array(values: Tensor) -> Array:
+    found: Array = values.detach().cpu().numpy()
+    return found

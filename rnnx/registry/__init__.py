@@ -1,0 +1,58 @@
+"""One light table: which methods and views there are, what they need, and where their code is.
+
+Nothing here imports the code: ``--help``, ``methods`` and shell completion read only this table. Another
+package adds a method with an entry point in the group ``rnnx.methods`` whose value is a ``Method``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from rnnx.errors import UnknownName
+from rnnx.registry.kinds import FAMILIES, NEEDS, Method, View
+from rnnx.registry.rows import METHODS
+from rnnx.registry.views import VIEWS
+
+__all__ = ["FAMILIES", "NEEDS", "VIEWS", "Method", "View", "load", "method", "methods", "view"]
+
+_BUILT_IN = {row.name: row for row in METHODS}
+
+
+def methods() -> dict[str, Method]:
+    """All methods by name: the built-in ones, then those of other installed packages that can be loaded."""
+    from importlib.metadata import entry_points
+
+    found = []
+    for point in entry_points(group="rnnx.methods"):
+        try:
+            found.append(point.load())
+        except Exception as error:  # whatever another package's code raises must not take ours down
+            warnings.warn(f"the method {point.name} of {point.value} is left out: {error}", stacklevel=2)
+    return {**{row.name: row for row in found}, **_BUILT_IN}
+
+
+def method(name: str) -> Method:
+    """The row of one method. Raises UnknownName."""
+    if name in _BUILT_IN:  # without looking through the installed packages
+        return _BUILT_IN[name]
+    table = methods()
+    if name not in table:
+        raise UnknownName("method", name, table)
+    return table[name]
+
+
+def view(name: str) -> View:
+    """The row of one view. Raises UnknownName."""
+    if name not in VIEWS:
+        raise UnknownName("view", name, VIEWS)
+    return VIEWS[name]
+
+
+def load(function: str) -> Callable[..., Any]:
+    """The function behind "module:name"."""
+    module, _, name = function.partition(":")
+    loaded: Callable[..., Any] = getattr(import_module(module), name)
+    return loaded

@@ -1,0 +1,58 @@
+"""What a row of the table says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FAMILIES = {
+    "input": "which tokens, by gradients or by changing the input",
+    "attention": "which tokens the model's own attention weighs",
+    "model": "what happens inside: states and weights",
+    "rules": "rules that imitate the model",
+    "examples": "inputs that show the model's behaviour",
+    "hybrid": "several methods together",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row: ``function`` is "module:name"; ``signed`` scores speak for the target or, negative, against it.
+
+    For its page: ``cost`` in forward and backward passes over a text, what ``adds_up`` to what, or "nothing", the
+    ``paper`` as its docstring cites it, and its known ``weakness``. Our own rows have them all.
+    """
+
+    name: str
+    function: str
+    family: str
+    summary: str
+    needs: frozenset[str] = frozenset()
+    signed: bool = False
+    cost: str = ""
+    adds_up: str = ""
+    paper: str = ""
+    weakness: str = ""
+
+
+# What a model may lack, in words, where the name does not say it.
+NEEDS = {
+    "decomposition": "states that can be split between tokens",
+    "telescoping": "a single LSTM or GRU layer that is read where it ends (pooling: last)",
+    "cell": "the cell state of an LSTM",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """Another picture of a method: a function that measures a ``Trace`` or scores ``Phrases``.
+
+    ``columns`` says what each measured quantity means.
+    """
+
+    name: str
+    function: str
+    method: str
+    summary: str
+    columns: Mapping[str, str]
+    needs: frozenset[str] = frozenset()

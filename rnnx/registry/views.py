@@ -1,0 +1,55 @@
+"""Other pictures of our own methods."""
+
+from __future__ import annotations
+
+from rnnx.registry.kinds import View
+
+_PHRASES = {
+    "score": "the phrase's share of the target's logit: + for, \u2212 against",
+    "interaction": "what of it is not in the scores of its parts",
+}
+VIEWS = {
+    "chain": View(
+        "chain",
+        "rnnx.methods.chain:chain",
+        "grad",
+        "the chain rule, factor by factor: dy/dh_T, what of it reaches step t, dh_t/dx_t",
+        columns={
+            "dy/dh_T": "the gradient at what the output layer reads, the same for all tokens",
+            "dy/dh_t": "what of it arrives at the hidden state (of the lowest layer) after this token",
+            "dy/dc_t": "and at the cell state, its other road through time",
+            "dh_t/dx_t": "how far this token can move its hidden state (near 0: gates shut or saturated)",
+            "dy/dx_t": "the whole gradient: the score of grad",
+        },
+        needs=frozenset({"recurrence"}),
+    ),
+    "memory": View(
+        "memory",
+        "rnnx.methods.memory:memory",
+        "grad",
+        "dh_T/dh_t, how much of each state is left in the last one: how far back the model still listens",
+        columns={
+            "dh_T/dh_t": "how far a change of the hidden state after this token can move the last one",
+            "dh_T/dc_t": "the same for a change of the cell state, its other road through time",
+            "dh_1/dh_t": "the same of the direction that reads from the last token to the first",
+            "dh_1/dc_t": "and for a change of its cell state",
+        },
+        needs=frozenset({"recurrence"}),
+    ),
+    "phrases": View(
+        "phrases",
+        "rnnx.methods.contextual:phrases",
+        "cd",
+        "phrases up to a length: what they say together, and how much of it their words do not say alone",
+        columns=_PHRASES,
+        needs=frozenset({"decomposition"}),
+    ),
+    "hierarchy": View(
+        "hierarchy",
+        "rnnx.methods.hierarchy:hierarchy",
+        "cd",
+        "the text as a tree of phrases, what changes its meaning together joined first",
+        columns=_PHRASES,
+        needs=frozenset({"decomposition"}),
+    ),
+}

@@ -1,0 +1,105 @@
+"""Captum agrees to 1e-5, where it is right: the same points and the same noise on the torch network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import GradientShap, InputXGradient, IntegratedGradients, NoiseTunnel, Saliency
+from torch import Tensor, nn
+
+from rnnx.methods import expected
+from rnnx.methods.expected import expected_grad
+from rnnx.methods.gradients import grad, grad_x_input
+from rnnx.methods.integrated import ig
+from rnnx.methods.smoothing import smoothgrad, smoothgrad_x_input
+from rnnx.models import checkpoint
+from rnnx.models.engine.classifier import RecurrentClassifier
+from rnnx.models.protocols import Array, Batch
+from rnnx.training.network import load_network
+from tests.conftest import TEXTS
+from tests.test_networks import Shape, arrays, numpy_model, random_batch
+from tests.test_paths import rngs
+
+
+@pytest.fixture(params=["shipped", "lstm", "gru", "rnn", "rnn-relu"])
+def engines(request: pytest.FixtureRequest) -> tuple[RecurrentClassifier, nn.Module, Batch]:
+    """The same model in numpy and in torch, and texts with padding."""
+    if request.param == "shipped":
+        model = checkpoint.load("sentiment-attention")
+        return model, load_network("sentiment-attention"), model.encode(TEXTS)
+    shape = Shape(request.param, 2, 2, "mean", "softmax")
+    network = shape.torch(1, 1.0)
+    return numpy_model(shape, arrays(network)), network, random_batch(1, [7, 3, 5])
+
+
+class Captum:
+    """Captum on the logit of the last class over embeddings; it repeats the lengths together with them."""
+
+    def __init__(self, model: RecurrentClassifier, network: Any, batch: Batch) -> None:
+        self.batch, self.target = batch, np.full(len(batch.ids), len(model.labels) - 1)
+        self.x, self.given = torch.from_numpy(model.embed(batch)).requires_grad_(), torch.from_numpy(batch.lengths)
+        self.forward = lambda x, lengths: network.from_embeddings(x, lengths)[:, -1]
+
+    def __call__(self, method: Any, /, **options: Any) -> Array:
+        made: Tensor = method.attribute(self.x, additional_forward_args=self.given, **options)
+        return np.where(self.batch.mask[:, :, None], made.detach().numpy(), 0)
+
+
+def test_captum_gradients(engines: Any) -> None:
+    captum = Captum(*engines)
+    model, _, batch = engines
+    saliency = captum(Saliency(captum.forward)).sum(-1)
+    np.testing.assert_allclose(grad(model, batch, captum.target, norm="l1"), saliency, atol=1e-5)
+    product = captum(InputXGradient(captum.forward)).sum(-1)
+    np.testing.assert_allclose(grad_x_input(model, batch, captum.target), product, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "base"), [("zero", 0), ("unk", 1)])
+def test_captum_integrated_gradients(engines: Any, name: Any, base: int) -> None:
+    captum = Captum(*engines)
+    model, network, batch = engines
+    vectors = (0 * captum.x + (base and network.embedding.weight[base])).detach()
+    theirs = captum(IntegratedGradients(captum.forward), baselines=vectors, n_steps=50, method="gausslegendre")
+    ours = ig(model, batch, captum.target, baseline=name, quadrature="gauss-legendre", steps=50, tolerance=0.0)
+    np.testing.assert_allclose(ours.found, theirs.sum(-1), atol=1e-5)
+    assert set(ours.diagnostics["points"]) == {50}
+
+
+def test_captum_gradient_shap(engines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With our words as its only baseline, draw by draw, and our points on the line."""
+    captum, samples = Captum(*engines), 6
+    model, _, batch = engines
+    ours = expected_grad(model, batch, captum.target, rngs(batch), samples=samples).found
+    again = rngs(batch)
+    words = expected._draw(model, batch, again, samples, None)
+    at = np.stack([(np.arange(samples) + rng.random(samples)) / samples for rng in again])
+    theirs = []
+    for k in range(samples):
+        for i in range(len(batch.ids)):
+            one = Captum(*engines[:2], Batch(batch.ids[i : i + 1], batch.lengths[i : i + 1]))
+            monkeypatch.setattr(np.random, "uniform", lambda *_, i=i, k=k: at[i, k : k + 1])
+            base = torch.from_numpy(model.embed(Batch(words[i, k : k + 1], batch.lengths[i : i + 1])))
+            scores_ = one(GradientShap(one.forward), baselines=base, n_samples=1, stdevs=0.0)
+            theirs.append(scores_[0].sum(-1))
+    np.testing.assert_allclose(ours, np.mean(np.reshape(theirs, (samples, *ours.shape)), axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("square", [False, True])
+def test_captum_noise_tunnel(engines: Any, square: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    captum, samples = Captum(*engines), 4
+    model, _, batch = engines
+    ours = smoothgrad(model, batch, captum.target, rngs(batch), samples=samples, square=square, norm="sum").found
+    x, noise = model.embed(batch), np.zeros((len(batch.ids), samples, *captum.x.shape[1:]))
+    for made, row, n, rng in zip(noise, x, batch.lengths, rngs(batch), strict=True):
+        made[:, :n] = 0.15 * np.ptp(row[:n]) * rng.standard_normal((samples, n, x.shape[2]))
+    drawn = torch.from_numpy(noise.reshape(-1, *captum.x.shape[1:]).astype(x.dtype))
+    monkeypatch.setattr(torch, "normal", lambda *_: drawn)
+    kind = {"nt_type": "smoothgrad_sq" if square else "smoothgrad", "nt_samples": samples}
+    theirs = captum(NoiseTunnel(Saliency(captum.forward)), abs=False, **kind)
+    np.testing.assert_allclose(ours, theirs.sum(-1), atol=1e-5)
+    if not square:
+        ours = smoothgrad_x_input(model, batch, captum.target, rngs(batch), samples=samples).found
+        np.testing.assert_allclose(ours, (x * theirs).sum(-1), atol=1e-5)
