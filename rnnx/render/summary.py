@@ -79,6 +79,9 @@ def notes(explanation: Explanation) -> Iterator[str]:
         listed = ", ".join(list(words)[:8]) + (", \u2026" if len(words) > 8 else "")
         yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
     yield from _sum(explanation)
+    error = explanation.diagnostics.get("standard_error")
+    if error is not None:
+        yield f"the scores are drawn at random: their standard error is {number(error)} on average"
     together = explanation.diagnostics.get("interactions")
     if together is not None and isinstance(evidence, Attribution):
         alone = sum(evidence.scores)
