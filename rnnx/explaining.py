@@ -54,9 +54,9 @@ def explain(
     that the model was trained on (text, for a model of one text), and nothing else; ``fields`` names others.
     ``method`` is a name of ``rnnx methods``; if None it is lrp, or of ig, grad-x-input and grad the first that the
     model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
-    explain, for each text the predicted one if None.
-    ``view`` shows a method's inner quantities instead of its scores. ``seed`` is for methods that draw at random:
-    each text has its own draws, the same whatever else is explained with it.
+    explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
+    scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
+    explained with it.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
     (the model lacks what the method needs); DataError when it reaches a text without words, UsageError when it

@@ -12,6 +12,7 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -84,6 +85,7 @@ class Signature:
     random: bool = False
 
 
+@cache
 def signature(function: str) -> Signature:
     """Read "module:name" from its source, without importing the module."""
     module, _, name = function.partition(":")

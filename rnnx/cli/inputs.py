@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
+from rnnx.data.files import exists
 from rnnx.data.readers import Row
 from rnnx.errors import DataError, UsageError
 from rnnx.types import LeftOut
@@ -76,7 +77,7 @@ def _source(argument: str) -> Row | Path | None:
     if not argument.strip():
         raise DataError(f"the text {argument!r} is empty", "give at least one word")
     path = Path(argument)
-    if not _exists(path):
+    if not exists(path):
         if readers.looks_like_a_file(argument):
             raise DataError(f"{argument}: no such file", f"check the name; if it is a text, {AS_TEXT}")
         return _literal(argument)
@@ -118,15 +119,6 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tu
             raise DataError(f"the text {row.text!r} has no words in it", "give at least one word")
         else:
             faults(LeftOut(row.where, "no words in the text"))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except PermissionError:
-        return True  # opening it will say so
-    except (OSError, ValueError):  # a text that can be no file name: too long, or with a NUL
-        return False
 
 
 def _literal(argument: str) -> Row:

@@ -1,10 +1,20 @@
-"""Files that are there whole or not at all."""
+"""Files that are there, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True  # opening it will say so
+    except (OSError, ValueError):  # a text that can be no file name: too long, or with a NUL
+        return False
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

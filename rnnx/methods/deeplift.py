@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rnnx.methods.baselines import baselines
-from rnnx.methods.relevance import missing
+from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
 from rnnx.settings import Baseline
 

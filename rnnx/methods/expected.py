@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnx.data import readers
 from rnnx.errors import DataError
-from rnnx.methods.relevance import missing
+from rnnx.methods.completeness import missing
 from rnnx.methods.sampling import groups, moments, repeated, standard_error
 from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
@@ -36,8 +36,8 @@ def expected_grad(
     draws takes other words for the whole text and a point on the line from them to the text; the score of token t
     is the mean of (x_t - word_t) . gradient at that point. Positive speaks for the target, negative against it.
     The expected scores add up to y(text) - the mean of y(other words), the diagnostic ``difference``; ``residual``
-    is their sum minus it. ``standard_error``, the mean over the tokens, says how far off a score may be by chance:
-    four times the samples halve it.
+    is what their sum lacks of it. ``standard_error``, the mean over the tokens, says how far off a score may be by
+    chance: four times the samples halve it.
 
     The words are as many consecutive tokens from a random place of ``references``, a file of texts (of its first
     1,000). Without one, each is drawn from the model's vocabulary, by Zipf's law: half as often at twice the rank,

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from rnnx.methods.baselines import baselines
+from rnnx.methods.completeness import missing
 from rnnx.methods.quadrature import clenshaw_curtis, gauss_legendre
-from rnnx.methods.relevance import missing
 from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.settings import Amount, Baseline, Count, Of

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Recurrent
+from rnnx.methods.completeness import missing
+from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
 
 
 def lrp(model: Recurrent, batch: Batch, target: Integers) -> Diagnosed:
@@ -23,10 +22,3 @@ def lrp(model: Recurrent, batch: Batch, target: Integers) -> Diagnosed:
     found = model.relevance(x, batch, target)
     scores = (x * found.x).sum(-1)
     return Diagnosed(scores, {"bias": found.bias, "residual": missing(found.whole, scores, found.bias)})
-
-
-def missing(whole: Array, *parts: Array) -> Array:
-    """What the parts, summed over tokens, lack."""
-    total = sum(part.astype(np.float64).reshape(len(part), -1).sum(1) for part in parts)
-    missing: Array = whole.astype(np.float64) - total
-    return missing

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Activations, Array, Batch, Diagnosed, Integers, Mask, Telescoping
 from rnnx.models.scores import cotangent
 
@@ -80,7 +81,7 @@ def _telescoped(model: Telescoping, batch: Batch, target: Integers, change: Chan
         share = np.where(mask, np.einsum("bth,bh->bt", added, weights[:, units]), 0)
         scores += np.take_along_axis(share, order, 1)
     whole = ((out.logits - out.bias) * choice).sum(1)
-    return Diagnosed(scores, {"residual": whole - scores.sum(1)})
+    return Diagnosed(scores, {"residual": missing(whole, scores)})
 
 
 def _read(seen: Activations, units: slice, order: Integers) -> Activations:

@@ -32,10 +32,7 @@ def load(name: str | PathLike[str]) -> RecurrentClassifier:
     name = fspath(name)
     path = folder(name)
     spec, weights, vocabulary = read(path)
-    try:
-        network = assemble(spec, weights)
-    except ValueError as error:
-        raise ModelError(f"the weights in {path} are not those of its model.json: {error}", AGAIN) from None
+    network = assembled(path, spec, weights)
     return RecurrentClassifier(name, spec.labels, TOKENIZERS[spec.tokenizer], vocabulary, network, spec.fields)
 
 
@@ -110,6 +107,14 @@ def write(path: Path, spec: Spec, weights: Weights, vocabulary: Vocabulary, *, h
     words = "".join(f"{word}\n" for word in vocabulary.words)
     model: dict[str, bytes | str] = {"model.safetensors": stored, "vocabulary.txt": words, "model.json": as_json(spec)}
     write_together({path / name: content for name, content in model.items()})
+
+
+def assembled(path: Path, spec: Spec, weights: Weights) -> Network:
+    """The engine's network of what ``read`` found in a folder. Raises ModelError where it does not fit together."""
+    try:
+        return assemble(spec, weights)
+    except ValueError as error:
+        raise ModelError(f"the weights in {path} are not those of its model.json: {error}", AGAIN) from None
 
 
 def assemble(spec: Spec, weights: Weights) -> Network:

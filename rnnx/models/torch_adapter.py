@@ -6,35 +6,25 @@ this imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from rnnx.models.batching import BUDGET, padded
+from rnnx.models.batching import BUDGET
+from rnnx.models.encoding import Encoder, Words
 from rnnx.models.protocols import Array, Batch, Integers
 from rnnx.models.scores import cotangent
-from rnnx.text.vocabulary import SPECIAL, UNKNOWN
+from rnnx.text.vocabulary import UNKNOWN
 from rnnx.types import Token
 
 
-class Vocabulary(Protocol):
-    """Words to ids; 0 is padding, 1 an unknown word."""
-
-    def __len__(self) -> int:
-        """How many ids."""
-
-    def ids(self, words: Sequence[str]) -> list[int]:
-        """One a word."""
-
-
 @dataclass(frozen=True)
-class TorchClassifier:
+class TorchClassifier(Encoder):
     """Meets ``Differentiable``, and ``Attentive`` where ``provides`` says so.
 
     ``network`` is any module that has ``embedding``, ids (B, T) to (B, T, E), and ``from_embeddings(x, lengths)`` to
@@ -47,26 +37,11 @@ class TorchClassifier:
     name: str
     labels: tuple[str, ...]
     tokenize: Callable[[str], tuple[Token, ...]]
-    vocabulary: Vocabulary
+    vocabulary: Words
     network: nn.Module
     fields: tuple[str, ...] = ()
     provides: frozenset[str] = frozenset({"gradients"})
     unknown: int = UNKNOWN
-
-    @property
-    def word_ids(self) -> Integers:
-        """The ids of all words, without the special ones."""
-        return np.arange(len(SPECIAL), len(self.vocabulary))
-
-    def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
-        """Ids padded on the right. Raises DataError for a text without tokens."""
-        return padded([self.vocabulary.ids([token.text for token in text]) for text in tokens])
-
-    def encode(self, texts: Sequence[str]) -> Batch:
-        """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
-        if isinstance(texts, str):
-            raise TypeError("texts is one string; give a list")
-        return self.collate([self.tokenize(text) for text in texts])
 
     def embed(self, batch: Batch) -> Array:
         """(B, T, E)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnnx.config import Config
+from rnnx.data.files import exists
 from rnnx.data.sources import HUGGINGFACE
 from rnnx.errors import ConfigError, RnnxError
 from rnnx.models import catalog
@@ -27,10 +28,10 @@ def _missing(config: Config) -> Iterator[RnnxError]:
     for part in ("train", "dev", "test") if data else ():
         for source in getattr(data, part):
             path = Path(data.folder if data else "", source.path)
-            if not source.path.startswith(HUGGINGFACE) and not _exists(path):
+            if not source.path.startswith(HUGGINGFACE) and not exists(path):
                 hint = "check the name; relative paths start at data.folder"
                 yield ConfigError(f"data.{part}: {path}: no such file or folder", hint)
-    if vectors and not vectors.startswith("package:") and vectors not in catalog.names() and not _exists(Path(vectors)):
+    if vectors and not vectors.startswith("package:") and vectors not in catalog.names() and not exists(Path(vectors)):
         yield ConfigError(f"text.vectors: {vectors}: no such file or model", "check the name")
     for name in config.training.teachers:
         try:
@@ -41,10 +42,3 @@ def _missing(config: Config) -> Iterator[RnnxError]:
         TOKENIZERS[config.text.tokenizer]("\u4e2d\u6587")
     except RnnxError as error:
         yield error
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-
 from rnnx.errors import UsageError
-from rnnx.models import checkpoint
 from rnnx.models.catalog import folder
 from rnnx.models.torch_adapter import TorchClassifier
 from rnnx.text.tokenizer import TOKENIZERS
-from rnnx.training.network import load_network
+from rnnx.training import devices
+from rnnx.training.network import read_network
 
 
 def load(name: str, device: str = "auto") -> TorchClassifier:
@@ -17,11 +15,11 @@ def load(name: str, device: str = "auto") -> TorchClassifier:
 
     Raises ModelError, and UsageError for a GPU that torch does not find.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    where = devices.find(device)
+    if where is None:
         raise UsageError("the device is cuda, but torch finds no GPU", "use the device auto, or cpu")
-    spec, _, vocabulary = checkpoint.read(folder(name))
-    network = load_network(name).to("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda")
+    network, spec, vocabulary = read_network(folder(name))
     provides = {"gradients", *(["attention"] if spec.provides_attention else [])}
     return TorchClassifier(
-        name, spec.labels, TOKENIZERS[spec.tokenizer], vocabulary, network, spec.fields, frozenset(provides)
+        name, spec.labels, TOKENIZERS[spec.tokenizer], vocabulary, network.to(where), spec.fields, frozenset(provides)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn.utils import rnn
 from rnnx.errors import ConfigError, ModelError
 from rnnx.models import checkpoint
 from rnnx.models.catalog import AGAIN, Spec, folder
-from rnnx.text.vocabulary import PAD
+from rnnx.text.vocabulary import PAD, Vocabulary
 
 Output = Literal["auto", "sigmoid", "softmax"]
 ATTENTION_SIZE = 64
@@ -168,8 +169,13 @@ def _logits(output: Output, classes: int) -> int:
 
 def load_network(name: str) -> RecurrentNetwork:
     """The torch network of a shipped name or a run folder, in evaluation mode. Raises ModelError."""
-    engine = checkpoint.load(name).network  # says what the weights' shapes mean, and refuses those that do not fit
-    spec, weights, _ = checkpoint.read(folder(name))
+    return read_network(folder(name))[0]
+
+
+def read_network(path: Path) -> tuple[RecurrentNetwork, Spec, Vocabulary]:
+    """The torch network of a folder, and what else it holds. Raises ModelError."""
+    spec, weights, vocabulary = checkpoint.read(path)
+    engine = checkpoint.assembled(path, spec, weights)  # says what the weights' shapes mean
     tensors = {key: torch.from_numpy(value) for key, value in weights.items()}
     network = RecurrentNetwork(
         spec,
@@ -182,5 +188,5 @@ def load_network(name: str) -> RecurrentNetwork:
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
-        raise ModelError(f"the network in {folder(name)} is not one that rnnx trains", AGAIN) from None
-    return network.eval()
+        raise ModelError(f"the network in {path} is not one that rnnx trains", AGAIN) from None
+    return network.eval(), spec, vocabulary

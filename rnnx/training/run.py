@@ -20,7 +20,7 @@ from rnnx.data.files import write_whole
 from rnnx.data.readers import Fault
 from rnnx.errors import ConfigError
 from rnnx.models import checkpoint
-from rnnx.training import distillation, folder, progress
+from rnnx.training import devices, distillation, folder, progress
 from rnnx.training.checks import check
 from rnnx.training.corpus import Corpus, gather
 from rnnx.training.loop import Step, fit
@@ -124,9 +124,10 @@ def _saving(job: Job, path: Path, now: Progress, run: str) -> Iterator[Step | Ep
 
 
 def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
+    found = devices.find(name)
+    if found is None:
         raise ConfigError("training.device is cuda, but torch finds no GPU", "training.device: auto, or --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    return found
 
 
 def _record(job: Job, path: Path, now: Progress) -> None:

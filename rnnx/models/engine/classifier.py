@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnx.errors import UnknownName, Unsupported
-from rnnx.models.batching import BUDGET, padded
+from rnnx.errors import Unsupported
+from rnnx.models.batching import BUDGET
+from rnnx.models.encoding import Encoder
 from rnnx.models.engine import contextual, line
 from rnnx.models.engine import layer as layers
 from rnnx.models.engine.memory import memory
@@ -27,12 +28,12 @@ from rnnx.models.protocols import (
     Steps,
 )
 from rnnx.models.scores import cotangent
-from rnnx.text.vocabulary import SPECIAL, UNKNOWN, Vocabulary
+from rnnx.text.vocabulary import UNKNOWN, Vocabulary
 from rnnx.types import Token
 
 
 @dataclass(frozen=True)
-class RecurrentClassifier:
+class RecurrentClassifier(Encoder):
     """Meets ``Differentiable``, ``Recurrent`` and ``Decomposable``, ``Attentive`` where its pooling is attention, and
     ``Telescoping`` where the output layer reads the last state of a single gated layer.
 
@@ -63,21 +64,6 @@ class RecurrentClassifier:
     def unknown(self) -> int:
         """The id of a word that is not in the vocabulary."""
         return UNKNOWN
-
-    @property
-    def word_ids(self) -> Integers:
-        """The ids of all words, the most frequent first."""
-        return np.arange(len(SPECIAL), len(self.vocabulary))
-
-    def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
-        """Ids padded on the right. Raises DataError for a text without tokens."""
-        return padded([self.vocabulary.ids([token.text for token in text]) for text in tokens])
-
-    def encode(self, texts: Sequence[str]) -> Batch:
-        """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
-        if isinstance(texts, str):
-            raise TypeError("texts is one string; give a list")
-        return self.collate([self.tokenize(text) for text in texts])
 
     def embed(self, batch: Batch) -> Array:
         """(B, T, E)."""
@@ -147,9 +133,7 @@ class RecurrentClassifier:
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of a layer. Raises UnknownName for a layer that is not there."""
-        levels = self.network.levels
-        if not -len(levels) <= layer < len(levels):
-            raise UnknownName("layer", layer, map(str, range(len(levels))))
+        self.network.check(layer)
         return self._activations(batch, self.network.forward(self.embed(batch), batch.lengths), layer)
 
     def _activations(self, batch: Batch, done: Pass, layer: int) -> Activations:

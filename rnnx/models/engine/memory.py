@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnx.errors import UnknownName
 from rnnx.models.algebra import largest_singular_value
 from rnnx.models.engine.layer import Layer, Run
 from rnnx.models.engine.network import Network
@@ -19,8 +18,7 @@ from rnnx.models.protocols import Array, Integers
 
 def memory(network: Network, x: Array, lengths: Integers, layer: int = -1) -> Array:
     """``Recurrent.memory``, from embeddings x (B, T, E). Raises UnknownName for a layer that is not there."""
-    if not -len(network.levels) <= layer < len(network.levels):
-        raise UnknownName("layer", layer, map(str, range(len(network.levels))))
+    network.check(layer)
     done = network.forward(x, lengths)
     found = [gains(*each) for each in zip(network.levels[layer], done.runs[layer], strict=True)]
     return done.restore(np.stack(found, axis=2))

@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 
+from rnnx.errors import UnknownName
 from rnnx.models.engine import layer as layers
 from rnnx.models.engine.layer import Flow, Layer, Run
 from rnnx.models.engine.pooling import Pooled, Pooling
@@ -54,6 +55,11 @@ class Network:
     def resumable(self) -> bool:
         """Whether a text can be read on from a cached state: no direction starts at its end."""
         return not any(layer.reverse for level in self.levels for layer in level)
+
+    def check(self, layer: int) -> None:
+        """Raise UnknownName for a layer that is not there."""
+        if not -len(self.levels) <= layer < len(self.levels):
+            raise UnknownName("layer", layer, map(str, range(len(self.levels))))
 
     def forward(self, x: Array, lengths: Integers, start: State | None = None) -> Pass:
         """Run over embeddings x (B, T, E), from ``start`` if a text is resumed in the middle."""
