@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from rnnx.models import catalog
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Spans
 from rnnx.models.scores import probabilities
-from rnnx.models.seeds import generators
 from rnnx.registry import Method, View
 from rnnx.text import fields as joining
 from rnnx.types import Attribution, Evidence, Explanation, Item, Phrase, Phrases, Prediction, Token, Trace
+
+if TYPE_CHECKING:
+    from rnnx.models.seeds import Rngs
 
 DEFAULTS = ("lrp", "ig", "grad-x-input", "grad")  # the most faithful first, see benchmarks/faithfulness.py
 WINDOW = 512  # texts looked at together, to be sorted by length
@@ -129,8 +131,7 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
-    rngs = [generators(plan.seed, plan.method.name, plan.settings, batch)] if plan.random else []
-    answer = function(model, batch, target, *rngs, **plan.settings)
+    answer = function(model, batch, target, *_draws(plan, batch), **plan.settings)
     found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
     results = []
     for i, (n, ids) in enumerate(zip(batch.lengths, batch.ids, strict=True)):
@@ -139,6 +140,15 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
         evidence = _evidence(found, i, n, plan)
         results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, diagnostics))
     return results
+
+
+def _draws(plan: _Plan, batch: Batch) -> tuple[Rngs, ...]:
+    """The generators that a method that draws at random takes; the others do without numpy's module for them."""
+    if not plan.random:
+        return ()
+    from rnnx.models.seeds import generators
+
+    return (generators(plan.seed, plan.method.name, plan.settings, batch),)
 
 
 def _evidence(found: Found, i: int, n: int, plan: _Plan) -> Evidence:
