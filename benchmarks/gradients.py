@@ -86,7 +86,14 @@ def gradient_shap(net: Any, ids: torch.Tensor) -> torch.Tensor:
     x = net.embedding(ids)
     baselines = torch.cat([x.detach().roll(i, 1) for i in range(1, 5)])  # other texts of the same length
     shap = GradientShap(net.scored)
-    return shap.attribute(x, baselines, n_samples=SAMPLES, additional_forward_args=net.lengths(ids)).sum(-1)
+    found, _ = shap.attribute(
+        x,
+        baselines,
+        n_samples=SAMPLES,
+        additional_forward_args=net.lengths(ids),
+        return_convergence_delta=True,
+    )
+    return found.sum(-1)
 
 
 ROWS = {

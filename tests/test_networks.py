@@ -30,6 +30,7 @@ from rnnx.models.catalog import SHIPPED, Spec, as_json, names, read_spec
 from rnnx.models.checkpoint import Weights
 from rnnx.models.engine.cells import CELLS
 from rnnx.models.engine.classifier import RecurrentClassifier
+from rnnx.models.engine.packing import Packing
 from rnnx.models.engine.pooling import Max
 from rnnx.models.protocols import Array, Batch, State
 from rnnx.text.tokenizer import words
@@ -370,13 +371,12 @@ def test_an_lstm_has_its_own_road_through_c(shape: Shape) -> None:
 
 
 def test_of_equal_values_the_first_is_the_largest() -> None:
-    h = np.array([[[1.0, 5.0]], [[3.0, 5.0]], [[3.0, 2.0]], [[9.0, 9.0]]])  # (T, B, H); the last one is padding
-    mask = np.array([[True], [True], [True], [False]])
-    pooled = Max().forward(h, mask)
+    h, one = np.array([[1.0, 5.0], [3.0, 5.0], [3.0, 2.0]]), Packing.of(np.array([3]))
+    pooled = Max().forward(h, one)
     np.testing.assert_array_equal(pooled.vector, [[3, 5]])
-    np.testing.assert_array_equal(pooled.weights[:, 0], [0.5, 0.5, 0, 0])
-    later = Max().forward(h, mask, (np.array([[3.0, 4.0]]),))
-    np.testing.assert_array_equal(later.weights[:, 0], [0.5, 0, 0, 0])  # the 3 was there before
+    np.testing.assert_array_equal(pooled.weights, [0.5, 0.5, 0])
+    later = Max().forward(h, one, (np.array([[3.0, 4.0]]),))
+    np.testing.assert_array_equal(later.weights, [0.5, 0, 0])  # the 3 was there before
 
 
 # --- torch's own side ---------------------------------------------------------------------------------------

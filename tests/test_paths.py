@@ -15,7 +15,7 @@ import rnnx
 from rnnx import explaining
 from rnnx.errors import ConfigError, DataError
 from rnnx.methods import expected, sampling
-from rnnx.methods.baselines import baselines
+from rnnx.methods.baselines import base_vector
 from rnnx.methods.expected import expected_grad
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.methods.integrated import FIRST, FLOOR, ig
@@ -24,7 +24,7 @@ from rnnx.methods.smoothing import smoothgrad, smoothgrad_x_input
 from rnnx.models import checkpoint, scores
 from rnnx.models.engine import classifier
 from rnnx.models.engine.classifier import RecurrentClassifier
-from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.models.protocols import Array, Base, Batch, Integers
 from rnnx.models.seeds import generators
 from rnnx.settings import Baseline
 from rnnx.types import Attribution, Explanation
@@ -120,10 +120,11 @@ class Power:
         return np.where(batch.mask[:, :, None], self.degree * s ** (self.degree - 1), 0) * np.ones_like(x)
 
     def slopes(
-        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+        self, x: Array, base: Base, batch: Batch, target: Integers, at: Array, of: str = "logit"
     ) -> tuple[Array, Array]:
-        points = [base + share[:, None, None] * (x - base) for share in at.T]
-        slopes = [((x - base) * self.gradient(p, batch, target)).sum(-1) for p in points]
+        starts = base.rows[np.broadcast_to(base.which, (*at.shape, x.shape[1]))].swapaxes(0, 1)
+        points = [start + share[:, None, None] * (x - start) for share, start in zip(at.T, starts, strict=True)]
+        slopes = [((x - s) * self.gradient(p, batch, target)).sum(-1) for p, s in zip(points, starts, strict=True)]
         return np.stack(slopes, 1), np.stack([self.logits(p, batch) for p in points], 1)
 
 
@@ -137,7 +138,7 @@ def test_ig_of_a_power_of_the_sum(degree: int, baseline: Baseline, quadrature: A
     """The gradient is the same for all tokens, so that each has its share of the sum's way: 9 points are exact."""
     model: Any = Power(degree)
     found, diagnostics = ig(model, BATCH, ONES, baseline=baseline, quadrature=quadrature)
-    x, base = (np.where(BATCH.mask[:, :, None], e, 0) for e in (model.embed(BATCH), baselines(model, BATCH, baseline)))
+    x, base = (np.where(BATCH.mask[:, :, None], e, 0) for e in (model.embed(BATCH), base_vector(model, baseline)))
     way, difference = (x - base).sum(-1), (model.logits(x, BATCH) - model.logits(base, BATCH))[:, 1]
     expected_scores = difference[:, None] * way / np.where(way.sum(1) == 0, 1, way.sum(1))[:, None]
     np.testing.assert_allclose(found, expected_scores, atol=1e-6)
@@ -185,9 +186,9 @@ def test_the_noise_is_a_share_of_the_texts_range() -> None:
 @pytest.mark.parametrize("of", ["logit", "prob", "loss"])
 def test_slopes_are_gradients_along_the_line(of: str, model: RecurrentClassifier) -> None:
     batch = model.encode(TEXTS)
-    x, base = model.embed(batch), baselines(model, batch, "unk")
+    x, base = model.embed(batch), base_vector(model, "unk")
     target, at = np.arange(len(x)) % len(model.labels), np.random.default_rng(0).random((len(x), 3))
-    slopes, logits = model.slopes(x, base, batch, target, at, of)
+    slopes, logits = model.slopes(x, Base(base[None], np.zeros((1, 1, 1), int)), batch, target, at, of)
     assert slopes.dtype == x.dtype
     for k in range(3):
         point = base + at[:, k, None, None].astype(x.dtype) * (x - base)
@@ -208,8 +209,9 @@ def test_integrated_gradients_add_up(shape: Shape, seed: int, lengths: list[int]
     of, baseline = [("logit", "zero"), ("prob", "mean"), ("loss", "unk")][seed % 3]
     target = np.arange(len(lengths)) % len(model.labels)
     found, diagnostics = ig(model, batch, target, of=of, baseline=baseline, steps=1024)  # type: ignore[arg-type]
-    base = baselines(model, batch, baseline)  # type: ignore[arg-type]
-    ends = [scores.score(model.logits(x, batch), target, of) for x in (base, model.embed(batch))]
+    x = model.embed(batch)
+    base = np.broadcast_to(base_vector(model, baseline), x.shape)  # type: ignore[arg-type]
+    ends = [scores.score(model.logits(end, batch), target, of) for end in (base, x)]
     np.testing.assert_allclose(diagnostics["difference"], ends[1] - ends[0], atol=1e-12)
     np.testing.assert_allclose(ends[1] - ends[0] - found.sum(1), diagnostics["residual"], atol=1e-12)
     assert not found[~batch.mask].any()
@@ -222,7 +224,7 @@ def test_integrated_gradients_add_up(shape: Shape, seed: int, lengths: list[int]
 class Counting(RecurrentClassifier):
     """Remembers the texts and points that were asked for."""
 
-    def slopes(self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit") -> Any:
+    def slopes(self, x: Array, base: Base, batch: Batch, target: Integers, at: Array, of: str = "logit") -> Any:
         asked.append((batch.ids.tolist(), at.shape[1]))
         return super().slopes(x, base, batch, target, at, of)
 
@@ -265,12 +267,11 @@ def test_a_saturated_model_has_sensible_scores(of: Any) -> None:
 
 
 def test_baselines(model: RecurrentClassifier) -> None:
-    batch, table = model.encode(TEXTS), model.network.embedding
+    table = model.network.embedding
     for name, vector in (("zero", 0 * table[0]), ("pad", table[0]), ("unk", table[1]), ("mean", table[2:].mean(0))):
-        found = baselines(model, batch, name)  # type: ignore[arg-type]
-        assert found.shape == model.embed(batch).shape
+        found = base_vector(model, name)  # type: ignore[arg-type]
         assert found.dtype == table.dtype
-        np.testing.assert_allclose(found[batch.mask], np.tile(vector, (batch.mask.sum(), 1)), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found, vector, rtol=1e-5, atol=1e-6)
 
 
 def test_references_are_read_from_a_file(model: RecurrentClassifier, tmp_path: Path) -> None:

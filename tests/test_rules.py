@@ -14,7 +14,7 @@ from rnnx.methods.deeplift import deeplift
 from rnnx.methods.relevance import lrp
 from rnnx.models import checkpoint
 from rnnx.models.engine.line import slopes
-from rnnx.models.protocols import Array
+from rnnx.models.protocols import Array, Base
 from rnnx.models.scores import cotangent
 from tests.test_networks import (
     HIDDEN,
@@ -278,14 +278,15 @@ def test_slopes_are_gradients_times_the_way(shape: Shape, budget: int) -> None:
     model, batch = numpy_model(shape, arrays(shape.torch(3))), random_batch(1, [5, 3, 7, 1])
     rng = np.random.default_rng(0)
     x, target, at = model.embed(batch), np.array([0, 1, 2, 0]), rng.random((4, 3))
-    base = rng.normal(size=x.shape)
+    base = Base(rng.normal(size=(6, x.shape[2])), rng.integers(0, 6, (4, 3, x.shape[1])))
 
     def chosen(logits: Array, rows: Array) -> Array:
         return cotangent(logits, target[rows], "prob")
 
     found, logits = slopes(model.network, x, base, batch.lengths, at, chosen, budget)
     for k in range(3):
-        point = base + at[:, k, None, None] * (x - base)
-        expected = ((x - base) * model.gradient(point, batch, target, "prob")).sum(-1)
+        start = base.rows[base.which[:, k]]
+        point = start + at[:, k, None, None] * (x - start)
+        expected = ((x - start) * model.gradient(point, batch, target, "prob")).sum(-1)
         np.testing.assert_allclose(found[:, k], expected, atol=1e-10)
         np.testing.assert_allclose(logits[:, k], model.logits(point, batch), atol=1e-10)

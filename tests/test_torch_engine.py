@@ -19,7 +19,7 @@ import rnnx
 from rnnx import registry, settings
 from rnnx.errors import UsageError
 from rnnx.models import catalog
-from rnnx.models.protocols import Array
+from rnnx.models.protocols import Array, Base
 from rnnx.models.torch_adapter import TorchClassifier
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
@@ -100,15 +100,17 @@ def test_slopes_along_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     model = rnnx.load("sentiment-lstm", engine="torch", device="cpu")
     batch = model.encode(LONG)
     x, target = model.embed(batch), np.array([1, 0, 0, 1])
-    base = np.random.default_rng(0).normal(size=x.shape).astype(x.dtype)
+    rng = np.random.default_rng(0)
+    base = Base(rng.normal(size=(7, x.shape[2])).astype(x.dtype), rng.integers(0, 7, (4, 3, x.shape[1])))
     at = np.array([[0.0, 0.3, 1.0]] * 2 + [[0.5, 0.2, 0.9]] * 2)
     for budget in (1, 2 * x.shape[1], 16_384):
         monkeypatch.setattr("rnnx.models.torch_adapter.BUDGET", budget)
         slopes, logits = model.slopes(x, base, batch, target, at, "prob")
         assert slopes.shape == (4, 3, x.shape[1])
         for k in range(3):
-            here = (base + at[:, k, None, None] * (x - base)).astype(x.dtype)
-            expected = ((x - base) * model.gradient(here, batch, target, "prob")).sum(-1)
+            start = base.rows[base.which[:, k]]
+            here = (start + at[:, k, None, None] * (x - start)).astype(x.dtype)
+            expected = ((x - start) * model.gradient(here, batch, target, "prob")).sum(-1)
             np.testing.assert_allclose(slopes[:, k], expected, atol=1e-6)
             np.testing.assert_allclose(logits[:, k], model.logits(here, batch), atol=1e-5)
 

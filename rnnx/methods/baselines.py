@@ -8,19 +8,14 @@ from rnnx.models.protocols import Array, Batch, Differentiable
 from rnnx.settings import Baseline
 
 
-def baselines(model: Differentiable, batch: Batch, name: Baseline) -> Array:
-    """The embeddings (B, T, E) that stand in for every token of the texts.
+def base_vector(model: Differentiable, name: Baseline) -> Array:
+    """The embedding (E,) that stands in for every token of a text.
 
     - ``zero``: zeros.
     - ``pad``: the embedding of the padding; in the networks that rnnx trains this is zeros too.
     - ``unk``: that of an unknown word.
     - ``mean``: the mean embedding of the vocabulary's words, each counted once.
     """
-    if name == "zero":
-        return np.zeros_like(model.embed(batch))
-    if name == "mean":
-        words = model.word_ids
-        mean = model.embed(Batch(words[None], np.array([len(words)]))).mean(axis=1, keepdims=True)
-        return np.broadcast_to(mean, (*batch.ids.shape, mean.shape[-1]))
-    token = {"pad": 0, "unk": model.unknown}[name]
-    return model.embed(Batch(np.full_like(batch.ids, token), batch.lengths))
+    ids = model.word_ids if name == "mean" else np.array([{"zero": 0, "pad": 0, "unk": model.unknown}[name]])
+    mean: Array = model.embed(Batch(ids[None], np.array([len(ids)]))).mean(axis=(0, 1))
+    return np.zeros_like(mean) if name == "zero" else mean

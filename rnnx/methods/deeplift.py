@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rnnx.methods.baselines import baselines
+import numpy as np
+
+from rnnx.methods.baselines import base_vector
 from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
 from rnnx.settings import Baseline
@@ -20,7 +22,8 @@ def deeplift(model: Recurrent, batch: Batch, target: Integers, *, baseline: Base
 
     Returns (batch, token) scores; padding is 0.
     """
-    x, base = model.embed(batch), baselines(model, batch, baseline)
+    x = model.embed(batch)
+    base = np.broadcast_to(base_vector(model, baseline), x.shape)
     found = model.secants(x, base, batch, target)
     scores = ((x - base) * found.x).sum(-1)
     return Diagnosed(scores, {"difference": found.whole, "residual": missing(found.whole, scores)})

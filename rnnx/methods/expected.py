@@ -11,13 +11,14 @@ from rnnx.data import readers
 from rnnx.errors import DataError
 from rnnx.methods.completeness import missing
 from rnnx.methods.sampling import groups, moments, repeated, standard_error
-from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
+from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Count, Of
 from rnnx.text import fields
 
 LIMIT = 1000  # texts of a file that are read
+AT_ONCE = 1_000_000  # tokens of draws that are asked for together: as ids and slopes they take 20 MB
 
 
 def expected_grad(
@@ -51,19 +52,20 @@ def expected_grad(
     others = _draw(model, batch, rngs, samples, references)
     at = np.stack([(np.arange(samples) + rng.random(samples)) / samples for rng in rngs])
 
+    words, which = np.unique(others, return_inverse=True)
+    base = model.embed(Batch(words[None], np.array([len(words)])))[0]
+
     def slopes(part: slice) -> Array:
-        rows, many = repeated(batch, part)
-        base = model.embed(Batch(others[:, part].reshape(len(rows), -1), many.lengths))
-        found, _ = model.slopes(x[rows], base, many, target[rows], at[:, part].reshape(-1, 1), of)
-        return found.reshape(len(x), -1, x.shape[1])
+        found, _ = model.slopes(x, Base(base, which[:, part]), batch, target, at[:, part], of)
+        return found
 
     def at_base(part: slice) -> Array:
         rows, many = repeated(batch, part)
         logits = model.forward(Batch(others[:, part].reshape(len(rows), -1), many.lengths))
         return score(logits, target[rows], of).reshape(len(x), -1)
 
-    scores, _, errors = moments(map(slopes, groups(samples, batch)), samples)
-    usual = moments(map(at_base, groups(samples, batch)), samples).mean
+    scores, _, errors = moments(map(slopes, groups(samples, batch, AT_ONCE)), samples)
+    usual = moments(map(at_base, groups(samples, batch, AT_ONCE)), samples).mean
     difference = score(model.logits(x, batch), target, of) - usual
     judged = {"residual": missing(difference, scores), "difference": difference}
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))

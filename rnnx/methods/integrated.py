@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from rnnx.methods.baselines import baselines
+from rnnx.methods.baselines import base_vector
 from rnnx.methods.completeness import missing
 from rnnx.methods.quadrature import clenshaw_curtis, gauss_legendre
-from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
+from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.settings import Amount, Baseline, Count, Of
 
@@ -48,14 +48,15 @@ def ig(
 
     Returns (batch, token) scores; padding is 0.
     """
-    x, base = model.embed(batch), baselines(model, batch, baseline)
+    x = model.embed(batch)
+    base = Base(base_vector(model, baseline)[None], np.zeros((1, 1, 1), int))
     scores, points = np.zeros(batch.ids.shape), np.zeros(len(x), int)
     difference: Array = np.zeros(len(x))
     residual = difference
     rows, known = np.arange(len(x)), np.empty((len(x), 0, x.shape[1]))  # the texts that need more, and their slopes
     for fresh, weights in RULES[quadrature](FIRST if tolerance else steps, steps):
         part, at = Batch(batch.ids[rows], batch.lengths[rows]), np.tile(fresh, (len(rows), 1))
-        slopes, logits = model.slopes(x[rows], base[rows], part, target[rows], at, of)
+        slopes, logits = model.slopes(x[rows], base, part, target[rows], at, of)
         if known.shape[1] == 0:
             difference = score(logits[:, 1], target, of) - score(logits[:, 0], target, of)
         known = np.concatenate([known, slopes], axis=1)[:, -len(weights) :]

@@ -11,9 +11,9 @@ from rnnx.models.batching import BUDGET
 from rnnx.models.protocols import Array, Batch, Integers
 
 
-def groups(samples: int, batch: Batch) -> Iterator[slice]:
-    """The draws in groups that are computed together for the whole batch."""
-    size = max(1, BUDGET // batch.ids.size)
+def groups(samples: int, batch: Batch, tokens: int = BUDGET) -> Iterator[slice]:
+    """The draws in groups that are computed together for the whole batch: so many ``tokens``, or one draw."""
+    size = max(1, tokens // batch.ids.size)
     return (slice(start, min(start + size, samples)) for start in range(0, samples, size))
 
 

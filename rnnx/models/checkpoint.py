@@ -146,7 +146,8 @@ def _layer(cell: Cell, weights: Weights, name: str, width: int) -> Layer:
         raise ValueError(f"recurrent.weight_hh_{name} has the shape {hidden.shape}")
     inputs = _take(weights, f"recurrent.weight_ih_{name}", rows, width)
     biases = [_take(weights, f"recurrent.bias_{side}_{name}", rows) for side in ("ih", "hh")]
-    w, u, w_bias, u_bias = (np.ascontiguousarray(cell.arrange(a).T) for a in (inputs, hidden, *biases))
+    w, u = (np.ascontiguousarray(cell.arrange(weight).swapaxes(1, 2)) for weight in (inputs, hidden))
+    w_bias, u_bias = (cell.arrange(bias)[:, None] for bias in biases)
     return Layer(cell, w, u, w_bias, u_bias, reverse=name.endswith("_reverse"))
 
 

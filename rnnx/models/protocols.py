@@ -60,6 +60,15 @@ class Diagnosed(NamedTuple):
     diagnostics: dict[str, Array]
 
 
+class Base(NamedTuple):
+    """Where lines to texts begin: embeddings ``rows`` (K, E), and which of them stands in for each token, ``which``, an
+    array that fits (B, n, T) for n lines to each of B texts.
+    """
+
+    rows: Array
+    which: Integers
+
+
 class Classifier(Protocol):
     """Enough for methods that only ask for predictions."""
 
@@ -113,9 +122,9 @@ class Differentiable(Classifier, Protocol):
         """D score / d x, (B, T, E), 0 on padding; ``of`` chooses the score, see ``scores.cotangent``."""
 
     def slopes(
-        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+        self, x: Array, base: Base, batch: Batch, target: Integers, at: Array, of: str = "logit"
     ) -> tuple[Array, Array]:
-        """Along the straight line from ``base`` (B, T, E) to x, at the shares ``at`` (B, n) of it, 0 the base, 1 x.
+        """Along straight lines from ``base`` to x, at the shares ``at`` (B, n) of them, 0 the base, 1 x.
 
         Each token's slope (x_t - base_t) . d score / d x_t, (B, n, T), 0 on padding, and the logits (B, n, C).
         """

@@ -17,7 +17,7 @@ from torch.backends import cudnn
 
 from rnnx.models.batching import BUDGET
 from rnnx.models.encoding import Encoder, Words
-from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.models.protocols import Array, Base, Batch, Integers
 from rnnx.models.scores import cotangent
 from rnnx.text.vocabulary import UNKNOWN
 from rnnx.types import Token
@@ -65,20 +65,22 @@ class TorchClassifier(Encoder):
         return self._differentiated(x, batch, target, of)[0]
 
     def slopes(
-        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+        self, x: Array, base: Base, batch: Batch, target: Integers, at: Array, of: str = "logit"
     ) -> tuple[Array, Array]:
-        """Along the straight line from ``base`` (B, T, E) to x, at the shares ``at`` (B, n) of it, 0 the base, 1 x.
+        """Along straight lines from ``base`` to x, at the shares ``at`` (B, n) of them, 0 the base, 1 x.
 
         Each token's slope (x_t - base_t) . d score / d x_t, (B, n, T), 0 on padding, and the logits (B, n, C).
         """
         points, tokens = at.shape[1], x.shape[1]
+        index = np.broadcast_to(base.which, (*at.shape, tokens)).reshape(at.size, tokens)
         every = np.arange(at.size)
         found = []
         for rows in np.split(every, every[:: max(1, BUDGET // tokens)][1:]):
             i = rows // points
-            step = x[i] - base[i]
+            start = base.rows[index[rows]]
+            step = x[i] - start
             part = Batch(batch.ids[i], batch.lengths[i])
-            here = base[i] + at.ravel()[rows, None, None].astype(x.dtype) * step
+            here = start + at.ravel()[rows, None, None].astype(x.dtype) * step
             gradient, logits = self._differentiated(here, part, target[i], of)
             found.append((np.einsum("rte,rte->rt", step, gradient), logits))
         slopes, all_logits = (np.concatenate(parts).reshape(*at.shape, -1) for parts in zip(*found, strict=True))

@@ -14,11 +14,13 @@ from rnnx.models.engine import contextual, line
 from rnnx.models.engine import layer as layers
 from rnnx.models.engine.memory import memory
 from rnnx.models.engine.network import Network, Pass, beside
+from rnnx.models.engine.packing import Packing, pieces
 from rnnx.models.engine.pooling import Attention, Last
 from rnnx.models.engine.rules import RELEVANCE, SECANT
 from rnnx.models.protocols import (
     Activations,
     Array,
+    Base,
     Batch,
     Decomposition,
     Integers,
@@ -70,8 +72,17 @@ class RecurrentClassifier(Encoder):
         return self.network.embedding[batch.ids]
 
     def forward(self, batch: Batch) -> Array:
-        """Logits (B, C)."""
-        return self.logits(self.embed(batch), batch)
+        """Logits (B, C). Each word is multiplied with the input weights once, wherever it stands."""
+        logits = np.empty((len(batch.ids), self.network.w_out.shape[1]), self.network.w_out.dtype)
+        for rows in pieces(batch.lengths, BUDGET):
+            packing = Packing.of(batch.lengths[rows])
+            ids: Integers = packing.pack(batch.ids[rows])
+            words, which = np.unique(ids, return_inverse=True)
+            turned = which[packing.turned]
+            projected = zip(self.network.levels[0], self.network.project(self.network.embedding[words]), strict=True)
+            px = [layers.looked_up(px, turned if layer.reverse else which) for layer, px in projected]
+            logits[rows] = self.network.read(px, packing).logits
+        return logits
 
     def logits(self, x: Array, batch: Batch) -> Array:
         """Logits (B, C) from embeddings (B, T, E)."""
@@ -80,26 +91,26 @@ class RecurrentClassifier(Encoder):
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score of the target / d x, (B, T, E)."""
         done = self.network.forward(x, batch.lengths)
-        return self.network.backward(done, cotangent(done.logits, target, of)).x
+        return self.network.backward(done, cotangent(done.logits, target, of))[0]
 
     def relevance(self, x: Array, batch: Batch, target: Integers) -> Multipliers:
         """Multipliers of layer-wise relevance propagation."""
         done = self.network.forward(x, batch.lengths)
         d = cotangent(done.logits, target, "logit")
-        back = self.network.backward(done, d, RELEVANCE)
-        return Multipliers(back.x, back.bias, ((done.logits - self.network.b_out) * d).sum(1))
+        found, bias = self.network.backward(done, d, RELEVANCE)
+        return Multipliers(found, bias, ((done.logits - self.network.b_out) * d).sum(1))
 
     def secants(self, x: Array, base: Array, batch: Batch, target: Integers) -> Multipliers:
         """Multipliers of DeepLIFT."""
         done, before = (self.network.forward(each, batch.lengths) for each in (x, base))
         d = cotangent(done.logits, target, "logit")
-        back = self.network.backward(done, d, SECANT, before)
-        return Multipliers(back.x, np.zeros_like(back.bias), ((done.logits - before.logits) * d).sum(1))
+        found, bias = self.network.backward(done, d, SECANT, before)
+        return Multipliers(found, np.zeros_like(bias), ((done.logits - before.logits) * d).sum(1))
 
     def slopes(
-        self, x: Array, base: Array, batch: Batch, target: Integers, at: Array, of: str = "logit"
+        self, x: Array, base: Base, batch: Batch, target: Integers, at: Array, of: str = "logit"
     ) -> tuple[Array, Array]:
-        """Slopes (B, n, T) and logits (B, n, C) at points of the line from base to x, so many at once as fit."""
+        """Slopes (B, n, T) and logits (B, n, C) at points of lines from base to x, so many at once as fit."""
 
         def chosen(logits: Array, texts: Integers) -> Array:
             return cotangent(logits, np.asarray(target)[texts], of)
@@ -120,30 +131,31 @@ class RecurrentClassifier(Encoder):
         """What happens at each token in the bottom layer, which reads the embeddings."""
         done = self.network.forward(x, batch.lengths)
         d = cotangent(done.logits, target, of)
-        back = self.network.backward(done, d)
-        level, runs = self.network.levels[0], done.runs[0]
+        dh = np.split(self.network.descend(done, d)[0], len(self.network.levels[0]), axis=1)
+        level, runs, restore = self.network.levels[0], done.runs[0], done.packing.restore
         jacobians = [layers.jacobians(layer, run) for layer, run in zip(level, runs, strict=True)]
+        adjoints = [layers.adjoints(*each) for each in zip(level, runs, dh, strict=True)]
         return Steps(
-            states=done.restore(beside([run.after for run in runs]).swapaxes(1, 2)),
-            adjoints=done.restore(beside([flow.adjoints for flow in back.flows]).swapaxes(1, 2)),
-            jacobians=done.restore(np.concatenate(jacobians, axis=2)),
+            states=restore(beside([run.after for run in runs]).swapaxes(0, 1)),
+            adjoints=restore(beside(adjoints).swapaxes(0, 1)),
+            jacobians=restore(np.concatenate(jacobians, axis=1)),
             pooled=d @ self.network.w_out.T,
-            gradient=back.x,
+            gradient=self.network.backward(done, d)[0],
         )
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of a layer. Raises UnknownName for a layer that is not there."""
         self.network.check(layer)
-        return self._activations(batch, self.network.forward(self.embed(batch), batch.lengths), layer)
+        return self._activations(self.network.forward(self.embed(batch), batch.lengths), layer)
 
-    def _activations(self, batch: Batch, done: Pass, layer: int) -> Activations:
-        level, runs = self.network.levels[layer], done.runs[layer]
-        after = np.where(batch.mask[:, :, None, None], done.restore(beside([r.after for r in runs]).swapaxes(1, 2)), 0)
+    def _activations(self, done: Pass, layer: int) -> Activations:
+        level, runs, restore = self.network.levels[layer], done.runs[layer], done.packing.restore
+        after = restore(beside([run.after for run in runs]).swapaxes(0, 1))
         gates = [layers.gates(layer, run) for layer, run in zip(level, runs, strict=True)]
         return Activations(
             h=after[:, :, 0],
             c=after[:, :, 1] if after.shape[2] > 1 else None,
-            gates={name: done.restore(beside([g[name] for g in gates])) for name in gates[0]},
+            gates={name: restore(beside([g[name] for g in gates])) for name in gates[0]},
         )
 
     def memory(self, batch: Batch, layer: int = -1) -> Array:
@@ -153,7 +165,7 @@ class RecurrentClassifier(Encoder):
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T) of each token's state in the pooled vector."""
         done = self.network.forward(self.embed(batch), batch.lengths)
-        return done.restore(done.pooled.weights)
+        return done.packing.restore(done.pooled.weights)
 
     def decomposition(self, batch: Batch) -> Decomposition:
         """A forward pass, ready to be asked for the shares of any spans."""
@@ -162,5 +174,5 @@ class RecurrentClassifier(Encoder):
     def readout(self, batch: Batch) -> Readout:
         """The states of the only layer, and how the output layer reads the last ones."""
         network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
-        seen = self._activations(batch, done, 0)
+        seen = self._activations(done, 0)
         return Readout(done.logits, network.w_out, network.b_out, network.levels[0][0].size, seen)

@@ -8,7 +8,7 @@ to the rest.
 
 Taken as it is, not split: the output gate of an LSTM (as in the paper), the weights of attention, and which token is
 the largest in max pooling. The rest is computed, not taken as what is missing: the split is stable only so, where
-one of the two is nearly 0.
+one of the two is nearly 0. All in double precision: the parts of a state can grow far beyond it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,23 @@ Squash = Callable[[Array], Array]
 
 
 class Split(NamedTuple):
-    """A quantity in three: what the span and what the rest make of it, (2, n, units), and what the biases do."""
+    """A quantity in three: what the span and what the rest make of it, (2, …, n, H), and what biases do, (…, 1, H)."""
 
     parts: Array
     bias: Array
 
 
-# (token, texts (n,), the input's parts (2, n, gates·H), the state's parts (2, parts of the state, n, H), whether the
-# token is in the span (n, 1)) -> the next state's parts, one (2, n, H) a part of the state.
-Step = Callable[[int, Integers, Array, Array, Mask], tuple[Array, ...]]
+# (tokens (n,), the input's parts (2, gates, n, H), the state's parts (2, parts of the state, n, H), whether the tokens
+# are in the span (n, 1)) -> the next state's parts, one (2, n, H) a part of the state.
+Step = Callable[[Integers, Array, Array, Mask], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
 class _Reader:
     """A direction of a layer after a forward pass: how it splits a step, and the weights of its input.
 
-    ``px`` (T, B, gates·H) is the input's share of the pre-activations, without the bias.
+    ``px`` (gates, N, H) is the input's share of the pre-activations, without the bias, ``before`` (parts, N, H) the
+    states that the step begins in.
     """
 
     layer: Layer
@@ -54,17 +55,20 @@ class _Reader:
     w: Array
     px: Array
     step: Step
+    before: Array
 
 
 def decomposition(network: Network, x: Array, lengths: Integers) -> Decomposition:
     """Run over embeddings x (B, T, E), to be asked for the shares of any spans."""
+    network, x = network.double(), x.astype(np.float64)
     done = network.forward(x, lengths)
-    seen = [np.ascontiguousarray(x[done.order].swapaxes(0, 1)), *(beside([r.h for r in runs]) for runs in done.runs)]
+    packing = done.packing
+    seen = [packing.pack(x), *(beside([r.h for r in runs]) for runs in done.runs)]
     levels = [
-        [_SPLITS[type(layer.cell)](layer, run, h) for layer, run in zip(level, runs, strict=True)]
+        [_reader(layer, run, h) for layer, run in zip(level, runs, strict=True)]
         for level, runs, h in zip(network.levels, done.runs, seen, strict=False)
     ]
-    pool, place = _pooling(network, done, seen[-1], lengths[done.order]), np.argsort(done.order)
+    pool, place = _pooling(network, done, seen[-1]), packing.place
 
     def share(texts: Integers, spans: Mask) -> Array:
         out = np.zeros((len(texts), network.w_out.shape[1]), x.dtype)
@@ -98,20 +102,20 @@ def _read(
 
     ``below`` has those of the level below, None for the embeddings, which are the span's where they are ``inside``.
     """
-    layer, run, order = reader.layer, reader.run, reader.layer.order(len(inside))
+    packing, size = reader.run.packing, reader.layer.size
+    order = range(len(inside))[:: -1 if reader.layer.reverse else 1]
     begun = np.logical_or.accumulate(there[order], axis=0)[:: order.step] & real
-    h = np.zeros((2, len(inside), len(rows), layer.size), reader.px.dtype)
-    h[1] = run.after[: len(inside), 0, rows]
-    first = run.before[order[0]][:, rows]
-    state = np.stack([np.zeros_like(first), first])
+    h = np.zeros((2, len(inside), len(rows), size), reader.px.dtype)
+    h[1] = packing.grid(reader.run.h)[: len(inside), rows]
+    state = np.zeros((2, reader.layer.cell.parts, len(rows), size), reader.px.dtype)
     fresh = np.ones(len(rows), bool)
     for t in order:
         on = np.flatnonzero(begun[t])
-        starts = on[fresh[on]]
-        state[1][:, starts], fresh[starts] = run.before[t][:, rows[starts]], False
-        texts, here = rows[on], inside[t, on][:, None]
-        px = _fed(reader.px[t, texts], here) if below is None else below[:, t, on] @ reader.w
-        for part, value in enumerate(reader.step(t, texts, px, state[:, :, on], here)):
+        tokens, here, starts = packing.at(np.array(t), rows[on]), inside[t, on][:, None], fresh[on]
+        state[1][:, on[starts]] = reader.before[:, tokens[starts]]
+        fresh[on] = False
+        px = _fed(reader.px[:, tokens], here) if below is None else below[:, None, t, on] @ reader.w
+        for part, value in enumerate(reader.step(tokens, px, state[:, :, on], here)):
             state[:, part, on] = value
         h[:, t, on] = state[:, 0, on]
     return h, begun
@@ -122,24 +126,30 @@ def _fed(px: Array, inside: Mask) -> Array:
     return np.stack([px * inside, px * ~inside])
 
 
-def _pooling(network: Network, done: Pass, h: Array, lengths: Integers) -> Callable[[Array, Integers], Array]:
+def _pooling(network: Network, done: Pass, h: Array) -> Callable[[Array, Integers], Array]:
     """From the span's part of the states of texts (T, n, H) to that of the pooled vector (n, H)."""
+    packing = done.packing
     if isinstance(network.pooling, Last):
         size = network.pooling.forwards
         return lambda b, rows: np.concatenate(
-            [b[lengths[rows] - 1, np.arange(len(rows)), :size], b[0, :, size:]], axis=1
+            [b[packing.lengths[rows] - 1, np.arange(len(rows)), :size], b[0, :, size:]], axis=1
         )
     if isinstance(network.pooling, Max):
-        real = (np.arange(len(h))[:, None] < lengths)[:, :, None]
-        winners = np.where(real, h, -np.inf).argmax(0)
+        winners = packing.grid(h, padding=-np.inf).argmax(0)
         return lambda b, rows: np.take_along_axis(b, winners[None, rows], axis=0)[0]
-    weights = done.pooled.weights
+    weights = packing.grid(done.pooled.weights)
 
     def weighted(b: Array, rows: Integers) -> Array:
         pooled: Array = (b * weights[: len(b), rows, None]).sum(0)
         return pooled
 
     return weighted
+
+
+def _reader(layer: Layer, run: Run, x: Array) -> _Reader:
+    """For the input x (N, E)."""
+    w, step = _SPLITS[type(layer.cell)](layer, run)
+    return _Reader(layer, run, w, x @ w, step, run.told(run.before()))
 
 
 def _squash(f: Squash, p: Split) -> Split:
@@ -169,59 +179,55 @@ def _settled(split: Split, inside: Mask) -> Array:
     return split.parts + _fed(split.bias, inside)
 
 
-def _blocks(split: Split, count: int) -> list[Split]:
-    """Gate by gate."""
-    return [Split(*both) for both in zip(*(np.split(a, count, axis=-1) for a in split), strict=True)]
+def _gates(split: Split) -> list[Split]:
+    """One by one."""
+    return [Split(split.parts[:, gate], bias) for gate, bias in enumerate(split.bias)]
 
 
-def _lstm(layer: Layer, run: Run, x: Array) -> _Reader:
+def _lstm(layer: Layer, run: Run) -> tuple[Array, Step]:
     """C' = f c + i g; h' = o tanh(c'), o as it is."""
-    w, u, bias = (_without_o(a) for a in (layer.w, layer.u, layer.w_bias + layer.u_bias))
-    o = run.saved[..., 2 * layer.size : 3 * layer.size]
+    w, u, bias = (gates[[0, 1, 3]] for gates in (layer.w, layer.u, layer.w_bias + layer.u_bias))
+    o = run.told(run.saved[2])
 
-    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
-        i, f, g = _blocks(_squash(np.tanh, Split(px + state[:, 0] @ u, bias)), 3)
+    def step(tokens: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        i, f, g = _gates(_squash(np.tanh, Split(px + state[:, :1] @ u, bias)))
         i, f, none = _gate(i), _gate(f), np.zeros(1, px.dtype)
         c = _settled(_times(i, g), inside) + _times(f, Split(state[:, 1], none)).parts
-        return o[t, texts] * _squash(np.tanh, Split(c, none)).parts, c
+        return o[tokens] * _squash(np.tanh, Split(c, none)).parts, c
 
-    return _Reader(layer, run, w, x @ w, step)
-
-
-def _without_o(weight: Array) -> Array:
-    i, f, _, g = np.split(weight, 4, axis=-1)
-    return np.concatenate([i, f, g], axis=-1)
+    return w, step
 
 
-def _gru(layer: Layer, run: Run, x: Array) -> _Reader:
+def _gru(layer: Layer, run: Run) -> tuple[Array, Step]:
     """N = tanh(px + r ph), h' = (1 - z) n + z h: both gates are split, for they multiply what is split."""
-    w, u, w_bias, u_bias, two = layer.w, layer.u, layer.w_bias, layer.u_bias, 2 * layer.size
+    w_bias, u_bias = layer.w_bias, layer.u_bias
 
-    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
-        ph = state[:, 0] @ u
-        p = Split(px[..., :two] + ph[..., :two], w_bias[:two] + u_bias[:two])
-        r, z = map(_gate, _blocks(_squash(np.tanh, p), 2))
-        past = _times(r, Split(ph[..., two:], u_bias[two:]))
-        n = _squash(np.tanh, Split(px[..., two:] + past.parts, w_bias[two:] + past.bias))
+    def step(tokens: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        ph = state[:, :1] @ layer.u
+        p = Split(px[:, :2] + ph[:, :2], w_bias[:2] + u_bias[:2])
+        r, z = map(_gate, _gates(_squash(np.tanh, p)))
+        past = _times(r, Split(ph[:, 2], u_bias[2]))
+        n = _squash(np.tanh, Split(px[:, 2] + past.parts, w_bias[2] + past.bias))
         kept = _times(z, Split(state[:, 0], np.zeros(1, px.dtype))).parts
         return (_settled(_times(Split(-z.parts, 1 - z.bias), n), inside) + kept,)
 
-    return _Reader(layer, run, w, x @ w, step)
+    return layer.w, step
 
 
-def _rnn(layer: Layer, run: Run, x: Array) -> _Reader:
+def _rnn(layer: Layer, run: Run) -> tuple[Array, Step]:
     """H' = tanh or relu of px + ph."""
     f = _positive if isinstance(layer.cell, RNN) and layer.cell.relu else np.tanh
     bias = layer.w_bias + layer.u_bias
 
-    def step(t: int, texts: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
-        return (_settled(_squash(f, Split(px + state[:, 0] @ layer.u, bias)), inside),)
+    def step(tokens: Integers, px: Array, state: Array, inside: Mask) -> tuple[Array, ...]:
+        (h,) = _gates(_squash(f, Split(px + state[:, :1] @ layer.u, bias)))
+        return (_settled(h, inside),)
 
-    return _Reader(layer, run, layer.w, x @ layer.w, step)
+    return layer.w, step
 
 
 def _positive(p: Array) -> Array:
     return np.maximum(p, 0)
 
 
-_SPLITS: dict[type[Cell], Callable[[Layer, Run, Array], _Reader]] = {LSTM: _lstm, GRU: _gru, RNN: _rnn}
+_SPLITS: dict[type[Cell], Callable[[Layer, Run], tuple[Array, Step]]] = {LSTM: _lstm, GRU: _gru, RNN: _rnn}

@@ -1,25 +1,31 @@
 """A cell run along a batch of texts, in one direction, and backwards.
 
-Arrays here are time-major and their rows are sorted by falling length, so that the rows running at step t are
-the first ``active[t]`` ones and padding is never computed: a reverse direction takes up each row where its
-text ends.
+Arrays have one row a token, see ``packing``. A reverse direction is a forward one over texts that are turned round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnx.models.engine.cells import Cell, Moment
+from rnnx.models.engine.packing import Packing
 from rnnx.models.engine.rules import GRADIENT, Rule
 from rnnx.models.protocols import Array, Integers
+
+# The input's share of the pre-activations, (gates, n, H), of tokens in the order of reading.
+Inputs = Callable[[slice], Array]
+
+ALL = slice(None)
+CHUNK = 512  # tokens whose slopes are computed together: they should stay in the cache until they are used
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A cell with its weights: w (E, gates·H) for the input, u (H, gates·H) for the state, and their biases.
+    """A cell with its weights: w (gates, E, H) for the input, u (gates, H, H) for the state, and biases (gates, 1, H).
 
     ``reverse`` reads each text from its last token to its first.
     """
@@ -34,125 +40,157 @@ class Layer:
     @property
     def size(self) -> int:
         """H."""
-        return len(self.u)
-
-    def order(self, steps: int) -> range:
-        """The steps in the order of reading."""
-        return range(steps)[:: -1 if self.reverse else 1]
+        return len(self.u[0])
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a forward pass leaves, by token: the input's share of the pre-activations px (T, B, gates·H), the state
-    before and after reading it, both (T, parts, B, H), and saved (T, B, saved·H); active (T,).
-
-    A row that is not running keeps its state: read forwards, ``after[-1]`` is the final state of every row;
-    backwards, ``after[0]`` is, and padding has a state of 0.
+    """What a forward pass of a layer leaves, in the order of reading: px, the input's share of the pre-activations,
+    states (parts, B + N, H), first those that the rows began in, then the state after each token, and saved
+    (saved, N, H).
     """
 
-    px: Array
-    before: Array
-    after: Array
+    packing: Packing
+    reverse: bool
+    px: Inputs
+    states: Array
     saved: Array
-    active: Integers
+
+    @property
+    def after(self) -> Array:
+        """The states after reading each token, (parts, N, H), in the order of the text."""
+        return self.told(self.states[:, len(self.packing.order) :])
 
     @property
     def h(self) -> Array:
-        """Hidden outputs, (T, B, H)."""
-        return self.after[:, 0]
+        """Hidden outputs, (N, H), in the order of the text."""
+        return self.told(self.states[0, len(self.packing.order) :])
 
-    def moment(self, t: int, n: int, pre: Array | None = None) -> Moment:
-        """What step t left of the first n rows."""
-        return Moment(
-            self.saved[t, :n], self.before[t, :, :n], self.after[t, :, :n], None if pre is None else pre[t, :n]
-        )
+    @property
+    def final(self) -> Array:
+        """The states in which the rows end, (parts, B, H)."""
+        return self.states[:, len(self.packing.order) + self.packing.last]
 
-    def moments(self) -> Moment:
-        """What all steps left, as T·B rows of one."""
-        steps, parts, rows, size = self.after.shape
-        before, after = (s.swapaxes(0, 1).reshape(parts, steps * rows, size) for s in (self.before, self.after))
-        return Moment(self.saved.reshape(steps * rows, -1), before, after)
+    def told(self, values: Array) -> Array:
+        """What is in the order of reading in that of the text, (…, N, H), and back."""
+        return values[..., self.packing.turned, :] if self.reverse else values
 
+    def before(self, tokens: slice = ALL) -> Array:
+        """The states before reading each token, (parts, N, H)."""
+        return self.states[:, self.packing.earlier[tokens]]
 
-@dataclass(frozen=True)
-class Flow:
-    """What a backward pass gives: d score / d px (T, B, gates·H), the adjoints d score / d state after each step
-    (T, parts, B, H), which are all that flows into that state from above and from later steps, and, of a rule that
-    sees the pre-activations, what the biases get (B,).
-    """
-
-    px: Array
-    adjoints: Array
-    bias: Array
+    def moments(self, tokens: slice = ALL) -> Moment:
+        """What the steps of these tokens left."""
+        return Moment(self.saved[:, tokens], self.before(tokens), self.states[:, len(self.packing.order) :][:, tokens])
 
 
 def project(layer: Layer, x: Array) -> Array:
-    """The input's share of the pre-activations, (T, B, gates·H), of x (T, B, E)."""
-    px: Array = x @ layer.w + layer.w_bias
+    """The input's share of the pre-activations, (gates, N, H), of x (N, E)."""
+    px: Array = x @ layer.w
+    px += layer.w_bias
     return px
 
 
-def forward(layer: Layer, px: Array, active: Integers, start: Array | None = None) -> Run:
+def read(layer: Layer, x: Array, packing: Packing) -> Inputs:
+    """The input's share of x (N, E), computed when it is asked for: kept, it would be most of a pass's memory."""
+    turned = x[packing.turned] if layer.reverse else x
+    return lambda tokens: project(layer, turned[tokens])
+
+
+def looked_up(px: Array, which: Integers) -> Inputs:
+    """The input's share, one of the rows of px (gates, …, H) for each token in the order of reading."""
+    return lambda tokens: px[:, which[tokens]]
+
+
+def forward(layer: Layer, px: Inputs, packing: Packing, start: Array | None = None) -> Run:
     """Run over projected inputs from the state ``start`` (parts, B, H), zero if absent."""
-    steps, rows, _ = px.shape
-    cell, size = layer.cell, layer.size
-    states = np.zeros((steps + 1, cell.parts, rows, size), px.dtype)
-    saved = np.zeros((steps, rows, cell.saved * size), px.dtype)
-    before, after = (states[1:], states[:-1]) if layer.reverse else (states[:-1], states[1:])
-    if start is not None:
-        before[layer.order(steps)[0]] = start
-    for t in layer.order(steps):
-        n = active[t]
-        state = before[t, :, :n]
-        ph = state[0] @ layer.u + layer.u_bias
-        for part, value in enumerate(cell.step(px[t, :n], ph, state, saved[t, :n])):
-            after[t, part, :n] = value
-        after[t, :, n:] = before[t, :, n:]
-    return Run(px, before, after, saved, active)
+    cell, rows, tokens = layer.cell, len(packing.order), len(packing.rows)
+    states = np.empty((cell.parts, rows + tokens, layer.size), layer.u.dtype)
+    states[:, :rows] = 0 if start is None else start
+    saved = np.empty((cell.saved, tokens, layer.size), layer.u.dtype)
+    earlier = 0
+    for n, first in zip(packing.active, packing.starts, strict=True):
+        step, state = slice(first, first + n), states[:, earlier : earlier + n]
+        earlier = rows + first
+        ph = state[0] @ layer.u
+        ph += layer.u_bias
+        for part, value in zip(states, cell.step(px(step), ph, state, saved[:, step]), strict=True):
+            part[earlier : earlier + n] = value
+    return Run(packing, layer.reverse, px, states, saved)
 
 
-def backward(layer: Layer, runs: Sequence[Run], dh: Array, rule: Rule = GRADIENT) -> Flow:
-    """From dh (T, B, H), what comes onto each h_t from above; ``runs`` as the rule wants them, see ``Cell.back``."""
-    run = runs[0]
-    pre = [_pre(layer, r) if rule.sees else None for r in runs]
-    d, dp = np.zeros_like(run.after[0]), np.zeros_like(run.px)
-    adjoints, bias = np.zeros_like(run.after), np.zeros(run.px.shape[1], run.px.dtype)
-    for t in reversed(layer.order(len(dh))):
-        n = run.active[t]
-        d[0, :n] += dh[t, :n]
-        adjoints[t, :, :n] = d[:, :n]
-        px, ph, past = layer.cell.back(d[:, :n], [r.moment(t, n, p) for r, p in zip(runs, pre, strict=True)], rule)
-        dp[t, :n] = px
-        for part, value in enumerate(past):
-            d[part, :n] = value
-        d[0, :n] += ph @ layer.u.T
+class Back(NamedTuple):
+    """A step of a backward pass: its tokens, d score / d state after it (parts, n, H), d / d px and d / d ph, both
+    (gates, n, H).
+    """
+
+    step: slice
+    state: Array
+    px: Array
+    ph: Array
+
+
+def descend(layer: Layer, runs: Sequence[Run], dh: Array, rule: Rule = GRADIENT) -> Iterator[Back]:
+    """Step by step from the last one read, from dh (N, H), what comes onto each h_t from above.
+
+    ``runs`` as the rule wants them, see ``Cell.slopes``. The arrays of a step are good until the next.
+    """
+    run, cell, packing = runs[0], layer.cell, runs[0].packing
+    dh, back = run.told(dh), np.ascontiguousarray(layer.u.swapaxes(1, 2))
+    d = np.zeros((cell.parts, len(packing.order), layer.size), dh.dtype)
+    for tokens, steps in packing.chunks(CHUNK):
+        slopes = cell.slopes([_seen(layer, r, tokens, rule) for r in runs], rule)
+        for step in steps:
+            state = d[:, : step.stop - step.start]
+            state[0] += dh[step]
+            px, ph, past = cell.back(state, slopes[:, step.start - tokens.start : step.stop - tokens.start])
+            yield Back(step, state, px, ph)
+            for part, value in zip(state, past, strict=True):
+                part[:] = value
+            state[0] += (ph @ back).sum(0)
+
+
+def backward(layer: Layer, runs: Sequence[Run], dh: Array, rule: Rule = GRADIENT) -> tuple[Array, Array]:
+    """D score / d the input (N, E), and, of a rule that sees the pre-activations, what the biases get (B,), by row."""
+    w = np.ascontiguousarray(layer.w.swapaxes(1, 2))
+    dx, bias = np.empty((len(dh), w.shape[2]), dh.dtype), np.zeros(len(runs[0].packing.order), dh.dtype)
+    for step, _, px, ph in descend(layer, runs, dh, rule):
+        np.add.reduce(px @ w, out=dx[step])
         if rule.sees:
-            bias[:n] += px @ layer.w_bias + ph @ layer.u_bias
-    return Flow(dp, adjoints, bias)
+            bias[: px.shape[1]] += (px * layer.w_bias + ph * layer.u_bias).sum((0, 2))
+    return runs[0].told(dx), bias
 
 
-def _pre(layer: Layer, run: Run) -> Array:
-    """The pre-activations of all steps at once."""
-    return layer.cell.pre(run.px, run.before[:, 0] @ layer.u + layer.u_bias, run.saved)
+def adjoints(layer: Layer, run: Run, dh: Array) -> Array:
+    """D score / d state after each token (parts, N, H): all that flows into it from above and from later steps."""
+    found = np.empty((layer.cell.parts, *dh.shape), dh.dtype)
+    for step, state, _, _ in descend(layer, [run], dh):
+        found[:, step] = state
+    return run.told(found)
+
+
+def _seen(layer: Layer, run: Run, tokens: slice, rule: Rule) -> Moment:
+    """What the steps of these tokens left, with their pre-activations for a rule that sees them."""
+    moment = run.moments(tokens)
+    if not rule.sees:
+        return moment
+    ph = moment.before[0] @ layer.u + layer.u_bias
+    return moment._replace(pre=layer.cell.pre(run.px(tokens), ph, moment.saved))
 
 
 def jacobians(layer: Layer, run: Run) -> Array:
-    """dh_t / dx_t of each step alone, the state before it held fixed: (T, B, H, E).
+    """dh_t / dx_t of each step alone, the state before it held fixed: (N, H, E).
 
     A unit's output depends on its own pre-activations only, so one backward of the step gives all rows.
     """
-    steps, rows, size = run.h.shape
     moments = run.moments()
     d = np.zeros_like(moments.before)
     d[0] = 1
-    dp, _, _ = layer.cell.back(d, [moments])
-    by_gate = dp.reshape(steps * rows, layer.cell.gates, size)
-    weights = layer.w.reshape(-1, layer.cell.gates, size)  # (E, gates, H)
-    found: Array = np.einsum("ngh,egh->nhe", by_gate, weights, optimize=True)
-    return found.reshape(steps, rows, size, -1)
+    dp, _, _ = layer.cell.back(d, layer.cell.slopes([moments]))
+    found: Array = np.einsum("gnh,geh->nhe", run.told(dp), layer.w, optimize=True)
+    return found
 
 
 def gates(layer: Layer, run: Run) -> dict[str, Array]:
-    """Each gate's value at each step by its name, (T, B, H); 0 on padding."""
-    blocks = np.split(run.saved, layer.cell.saved, axis=2)
-    return dict(zip(layer.cell.names, blocks, strict=False))
+    """Each gate's value at each token by its name, (N, H)."""
+    return dict(zip(layer.cell.names, run.told(run.saved), strict=False))

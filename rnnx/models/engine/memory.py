@@ -21,51 +21,48 @@ def memory(network: Network, x: Array, lengths: Integers, layer: int = -1) -> Ar
     network.check(layer)
     done = network.forward(x, lengths)
     found = [gains(*each) for each in zip(network.levels[layer], done.runs[layer], strict=True)]
-    return done.restore(np.stack(found, axis=2))
+    return done.packing.restore(np.stack(found, axis=1))
 
 
 def gains(layer: Layer, run: Run) -> Array:
-    """The largest singular values of dh_end / d each part of the state after each step, (T, B, parts)."""
-    steps, parts, rows, _ = run.after.shape
-    found = np.zeros((steps, rows, parts), run.after.dtype)
-    through, past = slopes(layer, run)
-    for row, length in enumerate((run.active[:, None] > np.arange(rows)).sum(0)):
-        of_row = jacobians(layer, through[:, :length, row], past[:, :, :length, row])
-        for t, jacobian in zip(reversed(layer.order(length)), of_row, strict=True):
-            found[t, row] = largest_singular_value(jacobian)
-    return found
+    """The largest singular values of dh_end / d each part of the state after each token, (N, parts)."""
+    packing, (through, past) = run.packing, slopes(layer, run)
+    found = np.zeros((run.saved.shape[1], layer.cell.parts), run.saved.dtype)
+    for row, length in enumerate(packing.lengths):
+        own = packing.at(np.arange(length), np.full(length, row))
+        for token, jacobian in zip(own[::-1], jacobians(layer, through[:, :, own], past[:, :, own]), strict=True):
+            found[token] = largest_singular_value(jacobian)
+    return run.told(found)
 
 
 def slopes(layer: Layer, run: Run) -> tuple[Array, Array]:
-    """The derivatives of each step alone, unit by unit.
+    """The derivatives of each step alone, unit by unit, in the order of reading.
 
-    Of each part of the new state by the state's share of the pre-activations, (parts, T, B, gates·H), and by each
-    part of the state before on the way past those, (parts, parts, T, B, H).
+    Of each part of the new state by the state's share of the pre-activations, (parts, gates, N, H), and by each
+    part of the state before on the way past those, (parts, parts, N, H).
     """
-    cell, (steps, rows, size) = layer.cell, run.h.shape
     moments = run.moments()
+    table = layer.cell.slopes([moments])
     through, past = [], []
-    for part in range(cell.parts):
+    for part in range(layer.cell.parts):
         ones = np.zeros_like(moments.before)
         ones[part] = 1
-        _, ph, rest = cell.back(ones, [moments])
-        through.append(ph.reshape(steps, rows, -1))
-        past.append(np.stack(rest).reshape(cell.parts, steps, rows, size))
+        _, ph, rest = layer.cell.back(ones, table)
+        through.append(ph)
+        past.append(np.stack([np.broadcast_to(value, table[0].shape) for value in rest]))
     return np.stack(through), np.stack(past)
 
 
 def jacobians(layer: Layer, through: Array, past: Array) -> Iterator[Array]:
     """dh_end / d each part of the state (parts, H, H) of one text, after its last step read, the one before, and so on.
 
-    From the slopes of its steps, (parts, T, gates·H) and (parts, parts, T, H).
+    From the slopes of its steps in the order of reading, (parts, gates, T, H) and (parts, parts, T, H).
     """
-    parts, steps, _ = through.shape
-    size = layer.size
+    parts, _, steps, size = through.shape
     now = np.zeros((parts, size, size), through.dtype)
     now[0] = np.eye(size)
-    for t in reversed(layer.order(steps)):
+    for t in reversed(range(steps)):
         yield now
-        gates = through[:, t].reshape(parts, -1, size)
-        shares = sum(now[p][:, None] * gates[p] for p in range(parts))  # dh_end / d pre-activations, (H, gates, H)
+        shares = sum(now[p] * through[p, :, t, None] for p in range(parts))  # dh_end / d pre-activations, (gates, H, H)
         now = np.stack([sum(now[p] * past[p, q, t] for p in range(parts)) for q in range(parts)])
-        now[0] += shares.reshape(size, -1) @ layer.u.T
+        now[0] += (shares @ layer.u.swapaxes(1, 2)).sum(0)

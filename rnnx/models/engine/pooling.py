@@ -1,8 +1,8 @@
 """From the hidden states of a text to one vector, and backwards.
 
-``forward`` gets h (T, B, H), a mask (T, B) of real tokens, and what an earlier call left of the tokens
-before these (its memory), so that a text can be resumed in the middle. ``backward`` gets the states and what
-``forward`` made of them, and for a rule with a baseline those of the run over it as well.
+``forward`` gets h (N, H), one row a token (see ``packing``), and what an earlier call left of the tokens before these
+(its memory), so that a text can be resumed in the middle. ``backward`` gets the states and what ``forward`` made of
+them, and for a rule with a baseline those of the run over it as well.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnx.models.engine.packing import Packing
 from rnnx.models.engine.rules import GRADIENT, Rule
-from rnnx.models.protocols import Array, Mask
+from rnnx.models.protocols import Array
 
 Memory = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """``vector`` (B, H), ``weights`` (T, B) of each token in it, ``memory`` for resuming, and saved arrays."""
+    """``vector`` (B, H), ``weights`` (N,) of each token in it, ``memory`` for resuming, and saved arrays."""
 
     vector: Array
     weights: Array
@@ -36,11 +37,11 @@ Top = tuple[Array, Pooled]  # states, and what was made of them
 class Pooling(Protocol):
     """A way to pool."""
 
-    def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
         """Pool these states together with what ``memory`` keeps of earlier ones."""
 
-    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
-        """D score / d vector (B, H) to d score / d h (T, B, H)."""
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
+        """D score / d vector (B, H) to d score / d h (N, H)."""
 
 
 @dataclass(frozen=True)
@@ -53,71 +54,75 @@ class Last:
 
     forwards: int
 
-    def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
-        """States read forwards repeat the last one to the end."""
-        size, rows = self.forwards, np.arange(mask.shape[1])
-        share = size / h.shape[2]
-        weights = np.zeros(mask.shape, h.dtype)
-        weights[mask.sum(0) - 1, rows] = share
-        weights[0] += 1 - share
-        return Pooled(np.concatenate([h[-1, :, :size], h[0, :, size:]], axis=1), weights, (), (mask.sum(0) - 1,))
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
+        """The first tokens are the first rows."""
+        size, rows = self.forwards, len(packing.order)
+        share = size / h.shape[1]
+        weights = np.zeros(len(h), h.dtype)
+        weights[packing.last] = share
+        weights[:rows] += 1 - share
+        return Pooled(np.concatenate([h[packing.last, :size], h[:rows, size:]], axis=1), weights, ())
 
-    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """All of it goes to the last token, or the first."""
-        h, pooled = tops[0]
-        (last,) = pooled.saved
-        size, grad = self.forwards, np.zeros_like(h)
-        grad[last, np.arange(len(last)), :size] = d[:, :size]
-        grad[0, :, size:] = d[:, size:]
+        size, grad = self.forwards, np.zeros_like(tops[0][0])
+        grad[packing.last, :size] = d[:, :size]
+        grad[: len(d), size:] = d[:, size:]
         return grad
 
 
 class Mean:
     """The mean of the states. The memory is their number and their sum."""
 
-    def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
-        """Over the real tokens, earlier ones included."""
-        count, total = memory or (np.zeros_like(h[0, :, 0]), 0)
-        count = count + mask.sum(0, dtype=h.dtype)
-        total = total + (h * mask[:, :, None]).sum(0)
-        return Pooled(total / count[:, None], mask / count, (count, total))
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
+        """Over the tokens, earlier ones included."""
+        count, total = memory or (np.zeros_like(h[:1, 0]), 0)
+        count = count + packing.lengths.astype(h.dtype)
+        total = total + packing.total(h)
+        return Pooled(total / count[:, None], 1 / count[packing.rows], (count, total))
 
-    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """To all alike."""
-        return tops[0][1].weights[:, :, None] * d
+        shared: Array = tops[0][1].weights[:, None] * d[packing.rows]
+        return shared
 
 
 class Max:
     """Each unit's largest value. ``weights`` are the shares of the units whose largest value is the token's.
 
     Of equal ones the first counts. The memory is the values; those that no later token exceeds are nobody's here.
+    Saved are the winners, (B, H), and whether the value is theirs, or an earlier token's that is remembered.
     """
 
-    def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
-        """Over the real tokens, earlier ones included."""
-        real = np.where(mask[:, :, None], h, -np.inf).astype(h.dtype, copy=False)
-        vector, first = real.max(0), np.arange(len(h))[:, None, None] == real.argmax(0)
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
+        """Over the tokens, earlier ones included."""
+        grid = packing.grid(h, padding=-np.inf)
+        winners = packing.at(grid.argmax(0), np.arange(len(packing.order))[:, None])
+        vector, fresh = grid.max(0), np.ones(winners.shape, bool)
         if memory:
-            first &= vector > memory[0]
+            fresh = vector > memory[0]
             vector = np.maximum(vector, memory[0])
-        return Pooled(vector, first.mean(2, dtype=h.dtype), (vector,), (first,))
+        weights = np.bincount(winners[fresh], minlength=len(h)).astype(h.dtype) / h.shape[1]
+        return Pooled(vector, weights, (vector,), (winners, fresh))
 
-    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """Each unit's share goes to its token.
 
         With a baseline, whose largest value may be another token's: to both, so that their changes make up the change
         of the largest value, which lies between the two.
         """
+        grad, units = np.zeros_like(tops[0][0]), np.arange(d.shape[1])
         winners = [pooled.saved[0] for _, pooled in tops]
         if not rule.base:
-            grad: Array = winners[0] * d
+            grad[winners[0], units] = d * tops[0][1].saved[1]
             return grad
         (h, now), (h0, before) = tops
-        rise, fall = ((first * (h - h0)).sum(0) for first in winners)
+        rise, fall = ((h - h0)[winner, units] for winner in winners)
         apart = np.where(rise > fall, rise - fall, 1)
         share = np.where(rise > fall, (now.vector - before.vector - fall) / apart, 0.5)
-        shared: Array = (share * winners[0] + (1 - share) * winners[1]) * d
-        return shared
+        grad[winners[0], units] = share * d
+        grad[winners[1], units] += (1 - share) * d
+        return grad
 
 
 @dataclass(frozen=True)
@@ -132,47 +137,49 @@ class Attention:
     b: Array  # (A,)
     v: Array  # (A,)
 
-    def forward(self, h: Array, mask: Mask, memory: Memory = ()) -> Pooled:
-        """Softmax over the real tokens, earlier ones included."""
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
+        """Softmax over the tokens, earlier ones included."""
         hidden = np.tanh(h @ self.w + self.b)
-        scores = np.where(mask, hidden @ self.v, -np.inf)
-        top, total, summed = memory or (np.full_like(h[0, :, 0], -np.inf), 0, 0)
-        highest = np.maximum(scores.max(0), top)
-        e = np.exp(scores - highest)
+        scores = hidden @ self.v
+        top, total, summed = memory or (np.full(len(packing.order), -np.inf, h.dtype), 0, 0)
+        highest = np.maximum(packing.grid(scores, padding=-np.inf).max(0), top)
+        e = np.exp(scores - highest[packing.rows])
         kept = np.exp(top - highest)
-        total = kept * total + e.sum(0)
-        summed = kept[:, None] * summed + (e[:, :, None] * h).sum(0)
-        return Pooled(summed / total[:, None], e / total, (highest, total, summed), (hidden, scores))
+        total = kept * total + packing.total(e)
+        summed = kept[:, None] * summed + packing.total(e[:, None] * h)
+        memory = (highest, total, summed)
+        return Pooled(summed / total[:, None], e / total[packing.rows], memory, (hidden, scores))
 
-    def backward(self, d: Array, tops: Sequence[Top], rule: Rule = GRADIENT) -> Array:
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """Through the weighted states, and through the weights."""
-        direct: Array = rule.factor([p.weights for _, p in tops])[:, :, None] * d
+        d = d[packing.rows]
+        direct: Array = rule.factor([p.weights for _, p in tops])[:, None] * d
         u = [h @ self.w + self.b for h, _ in tops] if rule.sees else ()
         slope = rule.slope([p.saved[0] for _, p in tops], u, lambda y: 1 - y * y)
-        grad: Array = direct + (self._reward(d, tops, rule)[:, :, None] * self.v * slope) @ self.w.T
+        grad: Array = direct + (self._reward(d, tops, packing, rule)[:, None] * self.v * slope) @ self.w.T
         return grad
 
-    def _reward(self, d: Array, tops: Sequence[Top], rule: Rule) -> Array:
-        """D score / d attention score, (T, B): the weights count as gates.
+    def _reward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule) -> Array:
+        """D score / d attention score, (N,): the weights count as gates.
 
         Between two runs a softmax changes by dw_t = m_t (ds_t - sum of m ds / sum of m), exactly, m_t being the
         logarithmic mean of the two weights.
         """
-        h, pooled = tops[0]
+        (h, pooled), rows = tops[0], packing.rows
         if not rule.sees:
-            reward: Array = ((h - pooled.vector) * d).sum(-1) * pooled.weights
+            reward: Array = np.einsum("nh,nh->n", h - pooled.vector[rows], d) * pooled.weights
             return reward
         if not rule.base:
             return np.zeros_like(pooled.weights)
         gain = (rule.factor([h for h, _ in tops]) * d).sum(-1)  # what a weight is worth
-        weights = [_softmax(p.saved[1]) for _, p in tops]
+        weights = [_softmax(p.saved[1], packing) for _, p in tops]
         m = rule.slope([w for w, _ in weights], [log for _, log in weights], lambda w: w)  # (w - w0) / (log w - log w0)
-        shared: Array = m * (gain - (m * gain).sum(0) / m.sum(0))
+        shared: Array = m * (gain - (packing.total(m * gain) / packing.total(m))[rows])
         return shared
 
 
-def _softmax(scores: Array) -> tuple[Array, Array]:
-    """Weights over the first axis and their logarithms; padding, at -inf, has the weight 0 and the logarithm 0."""
-    shifted = scores - scores.max(0)
-    total = np.exp(shifted).sum(0)
-    return np.exp(shifted) / total, np.where(np.isinf(scores), 0, shifted - np.log(total))
+def _softmax(scores: Array, packing: Packing) -> tuple[Array, Array]:
+    """Weights over the tokens of each row, and their logarithms."""
+    shifted = scores - packing.grid(scores, padding=-np.inf).max(0)[packing.rows]
+    total = packing.total(np.exp(shifted))[packing.rows]
+    return np.exp(shifted) / total, shifted - np.log(total)
