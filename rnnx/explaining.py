@@ -121,10 +121,12 @@ def _check(model: Classifier, row: Method | View) -> None:
     hint = f"methods for this model: {', '.join(works)}"
     if "attention" in missing:
         hint += f"; models with attention: {', '.join(catalog.with_attention())}"
-    if "recurrence" not in model.provides:
-        hint += "; a model that rnnx trained serves all of them in the engine numpy"
     lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(missing))
-    raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", hint)
+    fault = f"which {model.name} does not have"
+    if "recurrence" not in model.provides:  # it may well have it
+        fault = f"which rnnx cannot see in {model.name}"
+        hint += "; in a network that rnnx trained it sees everything"
+    raise Unsupported(f"{row.name} needs {lacking}, {fault}", hint)
 
 
 def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:

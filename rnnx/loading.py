@@ -10,7 +10,7 @@ from rnnx.models import checkpoint
 from rnnx.models.engine.classifier import RecurrentClassifier
 
 if TYPE_CHECKING:
-    from rnnx.models.torch_adapter import TorchClassifier
+    from rnnx.models.torch_engine.classifier import TorchRecurrent
 
 Name = str | PathLike[str]
 Engine = Literal["numpy", "torch"]
@@ -24,15 +24,15 @@ def load(name: Name, *, engine: Literal["numpy"], device: Literal["cpu"] | None 
 @overload
 def load(
     name: Name, *, engine: str | None = None, device: str | None = None
-) -> RecurrentClassifier | TorchClassifier: ...
+) -> RecurrentClassifier | TorchRecurrent: ...
 
 
-def load(name: Name, *, engine: str | None = None, device: str | None = None) -> RecurrentClassifier | TorchClassifier:
+def load(name: Name, *, engine: str | None = None, device: str | None = None) -> RecurrentClassifier | TorchRecurrent:
     """The model of a shipped name or the folder of a training run.
 
-    ``engine`` numpy (the default) starts at once and serves every method; torch serves those that need only
-    gradients or attention, also on a GPU. ``device`` is cpu, cuda, or auto: a GPU if there is one. A device other
-    than cpu means torch. Raises ModelError; UsageError for an engine or a device that is not there.
+    ``engine`` numpy (the default) starts at once; torch gives the same numbers, also on a GPU. ``device`` is cpu, cuda,
+    or auto: a GPU if there is one. A device other than cpu means torch. Raises ModelError; UsageError for an engine or
+    a device that is not there.
     """
     _check("engine", engine, get_args(Engine))
     _check("device", device, get_args(Device))

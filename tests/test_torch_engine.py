@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,26 +18,37 @@ from torch.backends import cudnn
 
 import rnnx
 from rnnx import registry, settings
-from rnnx.errors import UsageError
+from rnnx.errors import Unsupported, UsageError
 from rnnx.models import catalog
 from rnnx.models.protocols import Array, Base
 from rnnx.models.torch_adapter import TorchClassifier
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from tests.conftest import MODELS, TEXTS, WORDS, Run, random_model
+from tests.test_methods import provided
 
-SERVED = {"gradients", "attention"}
-METHODS = {name: row for name, row in registry.methods().items() if row.needs <= SERVED}
+METHODS = registry.methods()
 LONG = ["a masterpiece", "meh", "I expected to hate it but loved it. " * 12, "Dull, and far too long!"]
 FIXED = {"tolerance": 0, "steps": 16, "samples": 4}  # as much work for one engine as for the other, and little
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
 
-@pytest.fixture(scope="module", params=[*MODELS, *catalog.names()])
-def name(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if request.param in MODELS:
-        return str(random_model(tmp_path_factory.mktemp("model"), MODELS[request.param]))
-    return str(request.param)
+SPECS = MODELS | {name: catalog.read_spec(catalog.SHIPPED / name) for name in catalog.names()}
+SERVED = [
+    (name, method) for name, spec in SPECS.items() for method in METHODS if METHODS[method].needs <= provided(spec)
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each model is loaded as."""
+    random = {name: str(random_model(tmp_path_factory.mktemp("model"), spec)) for name, spec in MODELS.items()}
+    return random | {name: name for name in catalog.names()}
+
+
+@pytest.fixture(params=SPECS)
+def name(request: pytest.FixtureRequest, folders: dict[str, str]) -> str:
+    return folders[request.param]
 
 
 def found(model: Any, texts: Any, method: str, **given: Any) -> Array:
@@ -47,8 +59,6 @@ def found(model: Any, texts: Any, method: str, **given: Any) -> Array:
 
 def agree(name: str, method: str, device: str, atol: float) -> None:
     model, other = rnnx.load(name), rnnx.load(name, engine="torch", device=device)
-    if not registry.method(method).needs <= other.provides:
-        pytest.skip("this model does not have what the method needs")
     texts = TEXTS if Path(name).is_dir() else LONG
     known = settings.signature(METHODS[method].function).settings
     for of in ("logit", "prob", "loss") if "of" in known else ("",):
@@ -57,15 +67,15 @@ def agree(name: str, method: str, device: str, atol: float) -> None:
         np.testing.assert_allclose(theirs, ours, atol=atol * max(1, np.abs(ours).max()))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_both_engines_give_the_same_numbers(name: str, method: str) -> None:
-    agree(name, method, "cpu", 1e-5)
+@pytest.mark.parametrize(("model", "method"), SERVED)
+def test_both_engines_give_the_same_numbers(folders: dict[str, str], model: str, method: str) -> None:
+    agree(folders[model], method, "cpu", 1e-5)
 
 
 @gpu
-@pytest.mark.parametrize("method", METHODS)
-def test_a_gpu_gives_the_same_numbers(name: str, method: str) -> None:
-    agree(name, method, "cuda", 1e-5)
+@pytest.mark.parametrize(("model", "method"), SERVED)
+def test_a_gpu_gives_the_same_numbers(folders: dict[str, str], model: str, method: str) -> None:
+    agree(folders[model], method, "cuda", 1e-5)
 
 
 def test_both_engines_predict_the_same(name: str) -> None:
@@ -73,7 +83,7 @@ def test_both_engines_predict_the_same(name: str) -> None:
     assert model.labels == other.labels
     assert model.unknown == other.unknown
     assert len(other.word_ids) == len(model.vocabulary) - len(SPECIAL)
-    assert {"gradients"} <= other.provides <= model.provides
+    assert other.provides == model.provides
     batch = model.encode(TEXTS)
     np.testing.assert_array_equal(other.encode(TEXTS).ids, batch.ids)
     np.testing.assert_allclose(other.embed(batch), model.embed(batch), atol=0)
@@ -260,12 +270,53 @@ def test_any_module_with_embeddings_is_explained() -> None:
         assert sum(e.evidence.scores) == pytest.approx(e.prediction.logits[0], abs=1e-5)
 
 
-def test_what_it_cannot_serve_is_refused(run: Run) -> None:
-    for argv in (["--view", "chain"], ["--method", "attention", "-m", "sentiment-lstm"]):
+class Counts(nn.Module):
+    """Without a weight: score = tokens - 3."""
+
+    def embedding(self, ids: Tensor) -> Tensor:
+        return torch.ones(*ids.shape, 2, dtype=torch.get_default_dtype())
+
+    def from_embeddings(self, x: Tensor, lengths: Tensor) -> Tensor:
+        real = torch.arange(x.shape[1]) < lengths[:, None]
+        return (x[..., 0] * real).sum(1)[:, None] - 3
+
+
+def test_a_module_without_weights_is_explained() -> None:
+    model = classifier(Counts())
+    for e in rnnx.explain(model, TEXTS, "grad-x-input", target="yes"):
+        assert e.evidence.scores == (1.0,) * len(e.tokens)
+
+
+def test_a_module_of_half_precision_is_explained() -> None:
+    network = Bag()
+    exact = found(classifier(network), TEXTS, "grad-x-input")
+    assert found(classifier(network.bfloat16()), TEXTS, "grad-x-input") == pytest.approx(exact, abs=0.1)
+    assert network.w.dtype == torch.bfloat16
+
+
+def test_a_gradient_inside_inference_mode() -> None:
+    model = classifier(Bag())
+    expected = found(model, TEXTS, "grad")
+    with torch.inference_mode():
+        np.testing.assert_array_equal(found(model, TEXTS, "grad"), expected)
+
+
+def test_what_a_model_does_not_have_is_refused(run: Run) -> None:
+    for argv in (["--method", "attention", "-m", "sentiment-lstm"], ["--method", "cell"]):
         result = run("explain", "--engine", "torch", *argv, "fine")
         assert (result.code, result.out) == (2, "")
         assert "does not have" in result.err
-    assert "the engine numpy" in run("explain", "--engine", "torch", "--view", "chain", "fine").err
+        assert result.err == run("explain", *argv, "fine").err
+
+
+@pytest.mark.parametrize("method", ["lrp", "deeplift", "cd", "cell", "reat", "attention"])
+def test_what_cannot_be_seen_in_a_module_is_refused(method: str) -> None:
+    """It may be recurrent, or have attention: rnnx does not know where."""
+    with pytest.raises(Unsupported, match="which rnnx cannot see in net") as refused:
+        rnnx.explain(classifier(Net()), TEXTS, method)
+    assert "methods for this model: grad, " in refused.value.hint
+    assert "a network that rnnx trained" in refused.value.hint
+    assert "engine" not in refused.value.message + refused.value.hint
 
 
 # --- choosing -----------------------------------------------------------------------------------------------------
@@ -276,7 +327,7 @@ def test_the_engine_follows_from_what_is_asked_for() -> None:
         return type(rnnx.load("sentiment-lstm", **asked)).__name__
 
     assert kind() == kind(device="cpu") == kind(engine="numpy") == kind(engine="numpy", device="auto")
-    assert kind(engine="torch") == kind(device="auto") == kind(engine="torch", device="cpu") == "TorchClassifier"
+    assert kind(engine="torch") == kind(device="auto") == kind(engine="torch", device="cpu") == "TorchRecurrent"
     assert kind() == "RecurrentClassifier"
 
 
@@ -312,6 +363,28 @@ def test_the_command_line_gives_the_same_with_both(run: Run) -> None:
     argv = ["not bad at all", "--method", "grad-x-input", "-f", "plain"]
     assert run("explain", *argv, "--engine", "torch").out == run("explain", *argv).out
     assert run("predict", "not bad", "--device", "auto").out == run("predict", "not bad").out
+
+
+INSIDE = [["--method", name] for name in ("lrp", "deeplift", "cd", "cell", "reat")] + [
+    ["--view", v] for v in registry.VIEWS
+]
+
+
+@pytest.mark.parametrize("argv", INSIDE, ids=lambda argv: argv[1])
+def test_the_command_line_sees_the_same_inside(run: Run, argv: list[str]) -> None:
+    argv = ["explain", "not bad at all", "the plot is thin", "-m", "sentiment-lstm", *argv, "-f", "json"]
+    ours, theirs = run(*argv), run(*argv, "--engine", "torch", "--device", "cpu")
+    assert (ours.code, theirs.code, theirs.err) == (0, 0, ours.err)
+    assert json.loads(theirs.out) == nearly(json.loads(ours.out))
+
+
+def nearly(data: Any) -> Any:
+    """Data in which numbers may differ in the last digits of single precision."""
+    if isinstance(data, float):
+        return pytest.approx(data, rel=1e-5, abs=1e-5)
+    if isinstance(data, list):
+        return [nearly(value) for value in data]
+    return {key: nearly(value) for key, value in data.items()} if isinstance(data, dict) else data
 
 
 def test_without_torch_the_torch_engine_says_so() -> None:

@@ -47,7 +47,11 @@ Model = Annotated[
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", help="What computes: numpy (the default) or torch.", autocompletion=lambda: list(ENGINES)),
+    typer.Option(
+        "--engine",
+        help="What computes: numpy (the default), or torch: the same numbers, also on a GPU.",
+        autocompletion=lambda: list(ENGINES),
+    ),
 ]
 Device = Annotated[
     str | None,

@@ -1,7 +1,7 @@
 """A text classifier around a torch module: its logits, and their gradients by autograd, as numpy arrays.
 
-Methods cannot tell it from the numpy engine. It serves GPUs, and networks that the engine does not know. Importing
-this imports torch.
+It sees the module from outside: enough for methods that need gradients or attention. ``torch_engine`` sees the networks
+that rnnx trained from inside. Importing this imports torch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class TorchClassifier(Encoder):
     def embed(self, batch: Batch) -> Array:
         """(B, T, E)."""
         with at_rest(self.network), torch.no_grad():
-            return _array(self._run("embedding", self._integers(batch.ids)))
+            return array(self._run("embedding", self._integers(batch.ids)))
 
     def forward(self, batch: Batch) -> Array:
         """Logits (B, C)."""
@@ -55,7 +56,7 @@ class TorchClassifier(Encoder):
     def logits(self, x: Array, batch: Batch) -> Array:
         """Logits (B, C) from embeddings (B, T, E)."""
         with at_rest(self.network), torch.no_grad(), _cudnn(True):
-            return _array(self._run("from_embeddings", self._floats(x), self._integers(batch.lengths)))
+            return array(self._run("from_embeddings", self._floats(x), self._integers(batch.lengths)))
 
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score of the target / d x, (B, T, E).
@@ -90,16 +91,16 @@ class TorchClassifier(Encoder):
         """Weights (B, T) of each token's state in the pooled vector."""
         x = self._floats(self.embed(batch))
         with at_rest(self.network), torch.no_grad(), _cudnn(True):
-            return _array(self._run("attention", x, self._integers(batch.lengths)))
+            return array(self._run("attention", x, self._integers(batch.lengths)))
 
     def _differentiated(self, x: Array, batch: Batch, target: Integers, of: str) -> tuple[Array, Array]:
         """D score / d x, and the logits."""
-        with at_rest(self.network), torch.enable_grad(), _cudnn(False):
+        with at_rest(self.network), differentiable(), _cudnn(False):
             leaf = self._floats(x).requires_grad_()
             logits = self._run("from_embeddings", leaf, self._integers(batch.lengths))
-            d = self._floats(cotangent(_array(logits), target, of))
+            d = self._floats(cotangent(array(logits), target, of))
             (found,) = torch.autograd.grad(logits, leaf, d)
-            return _array(found) * batch.mask[:, :, None], _array(logits)
+            return array(found) * batch.mask[:, :, None], array(logits)
 
     def _run(self, part: str, *arguments: Tensor) -> Tensor:
         found: Tensor = getattr(self.network, part)(*arguments)
@@ -108,13 +109,22 @@ class TorchClassifier(Encoder):
     def _integers(self, values: Integers) -> Tensor:
         return torch.as_tensor(values, dtype=torch.long, device=self._weight.device)
 
-    def _floats(self, values: Array) -> Tensor:
+    def _floats(self, values: Array, dtype: torch.dtype | None = None) -> Tensor:
         """A copy: a leaf of its own, which may not share memory with the caller's array."""
-        return torch.tensor(values, dtype=self._weight.dtype, device=self._weight.device)
+        return torch.tensor(values, dtype=dtype or self._weight.dtype, device=self._weight.device)
 
     @property
     def _weight(self) -> Tensor:
-        return next(self.network.parameters())
+        """One that says where the network computes, and how precisely; without any, as torch does by default."""
+        tensors = (tensor for tensor in chain(self.network.parameters(), self.network.buffers()))
+        return next((tensor for tensor in tensors if tensor.is_floating_point()), torch.empty(0))
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Gradients are kept for a while, whatever the caller has switched off."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 @contextmanager
@@ -145,6 +155,7 @@ def _cudnn(enabled: bool) -> AbstractContextManager[None]:
     return cudnn.flags(enabled=enabled and cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False)
 
 
-def _array(values: Tensor) -> Array:
-    found: Array = values.detach().cpu().numpy()
+def array(values: Tensor) -> Array:
+    """As a numpy array, in single precision where numpy lacks the precision, or computes little with it."""
+    found: Array = (values if values.dtype in (torch.float32, torch.float64) else values.float()).detach().cpu().numpy()
     return found

@@ -37,6 +37,7 @@ class Method:
 
 # What a model may lack, in words, where the name does not say it.
 NEEDS = {
+    "recurrence": "the steps of a recurrent network",
     "decomposition": "states that can be split between tokens",
     "telescoping": "a single LSTM or GRU layer that is read where it ends (pooling: last)",
     "cell": "the cell state of an LSTM",
