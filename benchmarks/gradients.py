@@ -37,7 +37,7 @@ from captum.attr import GradientShap, InputXGradient, LayerIntegratedGradients, 
 import rnnx
 from rnnx import registry, settings
 from rnnx.models import checkpoint
-from rnnx.models.batching import BUDGET, buckets, padded
+from rnnx.models.batching import BUDGET, buckets, hold_memory, padded
 from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Diagnosed
@@ -240,6 +240,7 @@ def main() -> None:
     parser.add_argument("--model", help="a trained model of one logit in place of random weights")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    hold_memory()  # as the command line does
     model, net = models(arguments.model)
     speed = rate()
     least = floor(model, 1, False) / speed

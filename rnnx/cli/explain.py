@@ -79,7 +79,9 @@ def explain(
     names = inputs.text_fields(text_field, name)
     rows = inputs.started(inputs.rows(texts, terminal, faults, names))
     from rnnx import explaining, loading
+    from rnnx.models import batching
 
+    batching.hold_memory()
     loaded = loading.load(name, engine=engine, device=device)
     found = inputs.with_words(rows, loaded, faults, names)
     explanations = explaining.explain(loaded, (row.item for row in found), fields=names, **asked)

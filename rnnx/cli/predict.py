@@ -51,7 +51,9 @@ def predict(
     names = inputs.text_fields(text_field, name)
     rows = inputs.started(inputs.rows(texts, terminal, faults, names, field))
     from rnnx import explaining, loading
+    from rnnx.models import batching
 
+    batching.hold_memory()
     loaded = loading.load(name, engine=engine, device=device)
     kept, asked = tee(inputs.with_words(rows, loaded, faults, names))
     predictions = explaining.predict(loaded, (row.item for row in asked), fields=names)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from rnnx.errors import DataError
 from rnnx.models.protocols import Batch
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in malloc.h
 BUDGET = 32768  # tokens computed together, padding included; see benchmarks/gradients.py
+
+
+def hold_memory() -> None:
+    """Keep what is freed for the next batch, for the rest of the process.
+
+    The C library of Linux returns large arrays to the system and gets them again, emptied, with every batch, which
+    takes up to a quarter of the time. Elsewhere nothing happens.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # what other systems say of the lack of it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, 1 << 30)
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
 
 
 def buckets(
