@@ -12,7 +12,7 @@ from rnnx.errors import DataError
 from rnnx.models.protocols import Batch
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in malloc.h
-BUDGET = 32768  # tokens computed together, padding included; see benchmarks/gradients.py
+BUDGET = 16384  # tokens computed together, padding included; see benchmarks/gradients.py
 
 
 def hold_memory() -> None:

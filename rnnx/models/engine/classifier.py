@@ -74,7 +74,7 @@ class RecurrentClassifier(Encoder):
     def forward(self, batch: Batch) -> Array:
         """Logits (B, C). Each word is multiplied with the input weights once, wherever it stands."""
         logits = np.empty((len(batch.ids), self.network.w_out.shape[1]), self.network.w_out.dtype)
-        for rows in pieces(batch.lengths, BUDGET // 2):
+        for rows in pieces(batch.lengths, BUDGET):
             packing = Packing.of(batch.lengths[rows])
             ids: Integers = packing.pack(batch.ids[rows])
             words, which = np.unique(ids, return_inverse=True)
@@ -115,7 +115,7 @@ class RecurrentClassifier(Encoder):
         def chosen(logits: Array, texts: Integers) -> Array:
             return cotangent(logits, np.asarray(target)[texts], of)
 
-        return line.slopes(self.network, x, base, batch.lengths, at, chosen, BUDGET // 2)
+        return line.slopes(self.network, x, base, batch.lengths, at, chosen, BUDGET)
 
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
         """Logits and final state after reading x from ``start``. Raises Unsupported for both directions."""

@@ -73,11 +73,11 @@ class Run:
 
     def told(self, values: Array) -> Array:
         """What is in the order of reading in that of the text, (…, N, H), and back."""
-        return values[..., self.packing.turned, :] if self.reverse else values
+        return values.take(self.packing.turned, -2) if self.reverse else values
 
     def before(self, tokens: slice = ALL) -> Array:
         """The states before reading each token, (parts, N, H)."""
-        return self.states[:, self.packing.earlier[tokens]]
+        return self.states.take(self.packing.earlier[tokens], 1)
 
     def moments(self, tokens: slice = ALL) -> Moment:
         """What the steps of these tokens left."""
@@ -99,7 +99,7 @@ def read(layer: Layer, x: Array, packing: Packing) -> Inputs:
 
 def looked_up(px: Array, which: Integers) -> Inputs:
     """The input's share, one of the rows of px (gates, …, H) for each token in the order of reading."""
-    return lambda tokens: px[:, which[tokens]]
+    return lambda tokens: px.take(which[tokens], 1)
 
 
 def forward(layer: Layer, px: Inputs, packing: Packing, start: Array | None = None) -> Run:

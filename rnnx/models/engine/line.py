@@ -35,12 +35,17 @@ class _Lines:
     share: Array
 
     def __call__(self, tokens: slice) -> Array:
-        base = self.bases[:, self.base[tokens]]
-        return base + self.share[tokens] * (self.tops[:, self.top[tokens]] - base)
+        px = self.bases.take(self.base[tokens], 1)
+        rise = self.tops.take(self.top[tokens], 1)
+        rise -= px
+        rise *= self.share[tokens]
+        px += rise
+        return px
 
     def rise(self, tokens: slice) -> Array:
         """From the beginnings to the ends."""
-        rise: Array = self.tops[:, self.top[tokens]] - self.bases[:, self.base[tokens]]
+        rise = self.tops.take(self.top[tokens], 1)
+        rise -= self.bases.take(self.base[tokens], 1)
         return rise
 
 
