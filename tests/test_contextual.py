@@ -168,10 +168,10 @@ def test_the_engine_and_the_equations_agree(shape: Shape, seed: int, lengths: li
     x, (texts, spans) = model.embed(batch), some_spans(batch, seed)
     done = model.decomposition(batch)
     assert done.logits.dtype == np.float64
-    for i, span, share in zip(texts, spans, done.share(texts, spans), strict=True):
+    for i, span, share, rest in zip(texts, spans, *done.share(texts, spans), strict=True):
         n = lengths[i]
         expected = by_hand(shape, weights, x[i, :n], span[:n], span[:n])
-        rest = done.logits[i] - done.bias - share
+        np.testing.assert_allclose(share + rest, done.logits[i] - done.bias, atol=1e-9)
         np.testing.assert_allclose(share, expected["relevant"], atol=1e-9)
         np.testing.assert_allclose(rest, expected["irrelevant"], atol=1e-9)
         if span[:n].all():
@@ -188,7 +188,7 @@ def test_the_bias_at_the_last_token_of_a_span_is_the_spans(kind: str) -> None:
     weights = arrays(shape.torch(1))
     model, batch = numpy_model(shape, weights), random_batch(1, [6])
     span = np.array([False, True, True, True, False, False])
-    (share,) = model.decomposition(batch).share(np.array([0]), span[None])
+    (share,), _ = model.decomposition(batch).share(np.array([0]), span[None])
     without_last = span & (np.arange(6) != 3)
     x = model.embed(batch)[0]
     np.testing.assert_allclose(share, by_hand(shape, weights, x, span, span)["relevant"], atol=1e-9)
@@ -309,7 +309,7 @@ def test_a_share_that_is_no_number_is_an_error(function: Any, monkeypatch: pytes
     shape = Shape("lstm")
     model, batch = numpy_model(shape, arrays(shape.torch(4))), random_batch(4, [3])
     done = model.decomposition(batch)
-    broken = replace(done, share=lambda texts, spans: np.full((len(texts), 1), np.nan))
+    broken = replace(done, share=lambda texts, spans: np.full((2, len(texts), 1), np.nan))
     monkeypatch.setattr(RecurrentClassifier, "decomposition", lambda *_: broken)
     with pytest.raises(DataError, match="overflows in a text of up to 3 tokens"):
         function(model, batch, np.array([0]))

@@ -187,9 +187,10 @@ def test_what_is_shared_out_is_all_there(shape: Shape, seed: int, lengths: list[
     split, places = model.decomposition(batch), np.arange(batch.ids.shape[1])
     spans = batch.mask & (places >= rng.integers(0, batch.lengths)[:, None])
     texts = np.arange(len(lengths))
-    both = split.share(texts, batch.mask), split.share(texts, np.zeros_like(spans))
-    np.testing.assert_allclose(both[0], split.logits - split.bias, atol=1e-8)
-    np.testing.assert_allclose(both[1], 0, atol=1e-8)
+    whole, nothing = split.logits - split.bias, np.zeros_like(split.logits)
+    np.testing.assert_allclose(split.share(texts, batch.mask), [whole, nothing], atol=1e-8)
+    np.testing.assert_allclose(split.share(texts, np.zeros_like(spans)), [nothing, whole], atol=1e-8)
+    np.testing.assert_allclose(split.share(texts, spans).sum(0), whole, atol=1e-8)
 
 
 @pytest.mark.parametrize("shape", shapes(layers=2, output="softmax", directions=2), ids=named)

@@ -88,7 +88,7 @@ class Shares:
         for part in (slice(i, i + size) for i in range(0, len(text), size)):
             spans = (places >= start[part, None]) & (places < stop[part, None])
             with np.errstate(over="ignore", invalid="ignore"):
-                out[part] = (self.share(text[part], spans) * self.choice[text[part]]).sum(1)
+                out[part] = (self.share(text[part], spans)[0] * self.choice[text[part]]).sum(1)
         if not np.isfinite(out).all():
             hint = "explain shorter texts, or use another method, such as grad-x-input"
             raise DataError(f"contextual decomposition overflows in a text of up to {self.tokens} tokens", hint)

@@ -224,7 +224,8 @@ class Decomposition:
     """A forward pass that can be split: logits (B, C) = bias (C,) + share of a span + share of all other tokens.
 
     ``share`` takes N spans at once, span n a set of tokens of text ``texts[n]`` as a mask: texts (N,) and masks
-    (N, T) to (N, C). All tokens together have all but the bias, no tokens have nothing.
+    (N, T) to (2, N, C), the share of each span and that of the others. All tokens together have all but the bias, no
+    tokens have nothing. Each of the two is computed for itself: what they lack of the logits are lost digits.
     """
 
     logits: Array

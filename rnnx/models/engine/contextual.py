@@ -71,28 +71,27 @@ def decomposition(network: Network, x: Array, lengths: Integers) -> Decompositio
     pool, place = _pooling(network, done, seen[-1]), packing.place
 
     def share(texts: Integers, spans: Mask) -> Array:
-        out = np.zeros((len(texts), network.w_out.shape[1]), x.dtype)
+        out = np.zeros((2, len(texts), network.w_out.shape[1]), x.dtype)
         size = min(ROWS, max(1, TOKENS // spans.shape[1]))
         for chunk in (slice(start, start + size) for start in range(0, len(texts), size)):
             n = lengths[texts[chunk]]
             steps, rows = np.arange(n.max())[:, None], place[texts[chunk]]
-            h = _through(levels, rows, spans[chunk].T[: len(steps)] & (steps < n), steps < n)
-            out[chunk] = pool(h, rows) @ network.w_out
+            both = _through(levels, rows, spans[chunk].T[: len(steps)] & (steps < n), steps < n)
+            out[:, chunk] = np.stack([pool(h, rows) for h in both]) @ network.w_out
         return out
 
     return Decomposition(done.logits, network.b_out, share)
 
 
 def _through(levels: list[list[_Reader]], rows: Integers, inside: Mask, real: Mask) -> Array:
-    """The span's part of the states of the top level, (T, n, H)."""
+    """The parts of the states of the top level, (2, T, n, H)."""
     below: Array | None = None
     there = inside
     for level in levels:
         found = [_read(reader, below, rows, inside, there, real) for reader in level]
         below, there = beside([h for h, _ in found]), np.any([begun for _, begun in found], axis=0)
     assert below is not None
-    span: Array = below[0]
-    return span
+    return below
 
 
 def _read(
@@ -127,7 +126,7 @@ def _fed(px: Array, inside: Mask) -> Array:
 
 
 def _pooling(network: Network, done: Pass, h: Array) -> Callable[[Array, Integers], Array]:
-    """From the span's part of the states of texts (T, n, H) to that of the pooled vector (n, H)."""
+    """From a part of the states of texts (T, n, H) to that of the pooled vector (n, H)."""
     packing = done.packing
     if isinstance(network.pooling, Last):
         size = network.pooling.forwards

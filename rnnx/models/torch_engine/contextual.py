@@ -76,21 +76,24 @@ def _fed(value: Tensor, inside: Tensor) -> Tensor:
 
 
 def shares(network: Network, done: Pass, texts: Tensor, spans: Tensor) -> Tensor:
-    """The shares of spans in the logits (N, C), of texts (N,) as masks (N, T), after a forward pass."""
+    """The shares of spans, and of all else, in the logits (2, N, C): of texts (N,), as masks (N, T), after a pass."""
     size = max(1, TOKENS // spans.shape[1])
     chunks = (slice(i, i + size) for i in range(0, len(texts), size))
-    return torch.cat([_pooled(network, done, texts[chunk], spans[chunk]) for chunk in chunks]) @ network.w_out.T
+    return torch.cat([_pooled(network, done, texts[chunk], spans[chunk]) for chunk in chunks], 1) @ network.w_out.T
 
 
 def _pooled(network: Network, done: Pass, texts: Tensor, spans: Tensor) -> Tensor:
-    """Of the pooled vector (N, H). The weights of attention and the choice of max pooling are taken as they are."""
+    """The parts of the pooled vector (2, N, H).
+
+    The weights of attention and the choice of max pooling are taken as they are.
+    """
     steps = int(done.real[texts].sum(1).max())
     real = done.real[texts, :steps]
     chunk, below = _Chunk(texts, spans[:, :steps] & real, real), None
     for level, runs in zip(network.levels, done.runs, strict=True):
         below = beside([_read(layer, run, below, chunk) for layer, run in zip(level, runs, strict=True)])
     assert below is not None
-    return (below[0] * done.pooled.weights[texts, :steps]).sum(1)
+    return (below * done.pooled.weights[texts, :steps]).sum(2)
 
 
 @dataclass(frozen=True)
