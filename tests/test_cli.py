@@ -509,12 +509,14 @@ class TestScreens:
         assert "--set norm=l2    one of l2, l1, squared, sum, max" in run("methods", "grad").out
 
     def test_a_page_shows_the_facts(self, run: Run) -> None:
-        for row in registry.methods().values():
+        table = " ".join(run("methods").out.split())
+        for row in (*registry.methods().values(), *registry.VIEWS.values()):
             page = " ".join(run("methods", row.name).out.split())
-            for fact in (registry.FAMILIES[row.family], *row.needs, row.cost, row.adds_up, row.paper, row.weakness):
+            whose = f"view of {row.method} " if isinstance(row, registry.View) else registry.FAMILIES[row.family]
+            for fact in (whose, *row.needs, row.cost, row.adds_up, row.paper, row.weakness):
                 assert fact in page
             assert ("scores signed" in page) is row.signed
-            assert row.cost in " ".join(run("methods").out.split())
+            assert row.cost in table
         page = run("methods", "grad").out
         assert "what is explained: the target's logit" in page
         assert "view of   grad" in run("methods", "memory").out

@@ -176,8 +176,8 @@ def test_the_family_is_known(row: registry.Method) -> None:
     assert row.family in registry.FAMILIES
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
-def test_a_row_says_what_its_page_needs(row: registry.Method) -> None:
+@pytest.mark.parametrize("row", [*ROWS.values(), *registry.VIEWS.values()], ids=lambda row: row.name)
+def test_a_row_says_what_its_page_needs(row: registry.Method | registry.View) -> None:
     assert re.search(r"\bforwards?\b|\bnone\b", row.cost)
     assert row.adds_up
     assert len(row.weakness.split()) >= 5

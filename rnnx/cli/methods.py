@@ -50,7 +50,7 @@ def _table(width: int) -> Iterator[str]:
             yield ""
     yield "views: another picture of a method (explain --view NAME)"
     for shown in registry.VIEWS.values():
-        yield from _entry(shown.name, f"of {shown.method}", shown.summary, width)
+        yield from _entry(shown.name, _traits(shown), shown.summary, width)
     yield ""
     yield "rnnx methods NAME shows its paper, weakness and settings."
 
@@ -61,9 +61,10 @@ def _entry(name: str, traits: str, summary: str, width: int) -> Iterator[str]:
     )
 
 
-def _traits(row: Method) -> str:
+def _traits(row: Method | View) -> str:
+    whose = f"of {row.method}" if isinstance(row, View) else ""
     needs = f"needs {', '.join(sorted(row.needs))}" if row.needs else ""
-    return "; ".join(filter(None, ("signed" if row.signed else "unsigned", needs, row.cost)))
+    return "; ".join(filter(None, (whose, "signed" if row.signed else "unsigned", needs, row.cost)))
 
 
 def _page(name: str, width: int) -> Iterator[str]:
@@ -89,19 +90,17 @@ def _page(name: str, width: int) -> Iterator[str]:
 
 def _facts(row: Method | View) -> Iterator[tuple[str, str]]:
     """What the table says of a row, name by name; of another package's only what it says."""
-    needs = ", ".join(sorted(row.needs)) or "only predictions"
-    if isinstance(row, View):
-        facts = {"view of": row.method, "needs": needs}
-    else:
-        facts = {
-            "family": f"{row.family}: {registry.FAMILIES.get(row.family, '')}".rstrip(": "),
-            "scores": "signed: positive for the target, negative against it" if row.signed else "unsigned",
-            "needs": needs,
-            "cost": row.cost,
-            "adds up": row.adds_up,
-            "paper": row.paper,
-            "weakness": row.weakness,
-        }
+    family = "" if isinstance(row, View) else f"{row.family}: {registry.FAMILIES.get(row.family, '')}".rstrip(": ")
+    facts = {
+        "view of": row.method if isinstance(row, View) else "",
+        "family": family,
+        "scores": "signed: positive for the target, negative against it" if row.signed else "unsigned",
+        "needs": ", ".join(sorted(row.needs)) or "only predictions",
+        "cost": row.cost,
+        "adds up": row.adds_up,
+        "paper": row.paper,
+        "weakness": row.weakness,
+    }
     yield from ((fact, value) for fact, value in facts.items() if value)
 
 

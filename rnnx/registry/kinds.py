@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 FAMILIES = {
     "input": "which tokens, by gradients or by changing the input",
@@ -13,26 +13,6 @@ FAMILIES = {
     "examples": "inputs that show the model's behaviour",
     "hybrid": "several methods together",
 }
-
-
-@dataclass(frozen=True)
-class Method:
-    """A row: ``function`` is "module:name"; ``signed`` scores speak for the target or, negative, against it.
-
-    For its page: ``cost`` in forward and backward passes over a text, what ``adds_up`` to what, or "nothing", the
-    ``paper`` as its docstring cites it, and its known ``weakness``. Our own rows have them all.
-    """
-
-    name: str
-    function: str
-    family: str
-    summary: str
-    needs: frozenset[str] = frozenset()
-    signed: bool = False
-    cost: str = ""
-    adds_up: str = ""
-    paper: str = ""
-    weakness: str = ""
 
 
 # What a model may lack, in words, where the name does not say it.
@@ -45,15 +25,40 @@ NEEDS = {
 
 
 @dataclass(frozen=True)
-class View:
+class Row:
+    """What the table says of methods and views alike: ``function`` is "module:name".
+
+    ``signed`` scores speak for the target or, negative, against it. For its page: ``cost`` in forward and backward
+    passes over a text, what ``adds_up`` to what, or "nothing", the ``paper`` as its docstring cites it, and its known
+    ``weakness``. Our own rows have them all.
+    """
+
+    name: str
+    function: str
+    _: KW_ONLY
+    needs: frozenset[str] = frozenset()
+    signed: bool = False
+    cost: str = ""
+    adds_up: str = ""
+    paper: str = ""
+    weakness: str = ""
+
+
+@dataclass(frozen=True)
+class Method(Row):
+    """A way to give every token a score."""
+
+    family: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class View(Row):
     """Another picture of a method: a function that measures a ``Trace`` or scores ``Phrases``.
 
     ``columns`` says what each measured quantity means.
     """
 
-    name: str
-    function: str
     method: str
     summary: str
     columns: Mapping[str, str]
-    needs: frozenset[str] = frozenset()
