@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -70,6 +70,7 @@ def explain(
         hint = f"leave out --method, or use --method {seen.method}"
         raise Unsupported(f"the view {seen.name} is a view of {seen.method}, not of {row.name}", hint)
     shown = seen or row
+    _check_of(model, shown, given)
     plan = _Plan(
         method=row,
         view=view,
@@ -98,12 +99,12 @@ class _Plan:
 
 
 def _default(model: Classifier, given: Mapping[str, Any]) -> str:
-    """The first method that the model can serve and that has the settings asked for."""
-    for name in DEFAULTS:
-        row = registry.method(name)
-        if row.needs <= model.provides and given.keys() <= settings.signature(row.function).settings.keys():
-            return name
-    return DEFAULTS[0]
+    """The first of the methods that the model can serve that has the settings asked for, and takes their values."""
+    rows = [registry.method(name) for name in DEFAULTS]
+    rows = [row for row in rows if row.needs <= model.provides] or rows
+    if not given:  # which saves reading all their sources
+        return rows[0].name
+    return max(rows, key=lambda row: settings.fit(row.function, given)).name
 
 
 def _label(model: Classifier, target: str) -> int:
@@ -127,6 +128,20 @@ def _check(model: Classifier, row: Method | View) -> None:
         fault = f"which rnnx cannot see in {model.name}"
         hint += "; in a network that rnnx trained it sees everything"
     raise Unsupported(f"{row.name} needs {lacking}, {fault}", hint)
+
+
+def _check_of(model: Classifier, row: Method | View, given: Mapping[str, Any]) -> None:
+    """Raise Unsupported, with the methods that can, if more than the logit is asked of what explains nothing else."""
+    of = settings.signature(row.function).settings.get("of")
+    if of is None or given.get("of") not in set(get_args(settings.Of)) - set(of.choices):
+        return
+    works = [
+        name
+        for name, other in registry.methods().items()
+        if other.needs <= model.provides and settings.fit(other.function, {"of": "prob"}) == 2
+    ]
+    message = f"{row.name} shares out the target's logit; it cannot explain {given['of']!r}"
+    raise Unsupported(message, f"methods that explain the probability (prob) and the loss too: {', '.join(works)}")
 
 
 def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:

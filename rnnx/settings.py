@@ -11,6 +11,7 @@ import ast
 import math
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from rnnx.errors import ConfigError, UnknownName, did_you_mean
 
 # Settings that several methods share.
 Of = Literal["logit", "prob", "loss"]
+Logit = Literal["logit"]  # of what a method explains that can explain nothing else
 Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
 Count = int  # from 1 on
@@ -41,11 +43,12 @@ MEANINGS = {
     "layer": "whose states: -1 the top layer's, 0 the bottom one's",
     "norm": "how a token's gradient becomes one number: its length, the sum of absolute values, of squares, of all as "
     "they are, or the largest absolute value",
-    "of": "what is explained: the target's logit, its probability, or its loss with the sign turned",
+    "of": "what is explained: the target's logit, or where a method can, its probability (prob) or its loss with the "
+    "sign turned",
     "share": "of the largest number, from which on a token counts as heard",
 }
 
-_SHARED: dict[str, Any] = {"Of": Of, "Norm": Norm, "Baseline": Baseline}
+_SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline}
 _BOUNDED: dict[str, tuple[str, int]] = {"Count": ("int", 1), "Amount": ("float", 0)}
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 RNGS = "rngs"  # the parameter, not a setting, for which a method that draws at random gets a generator a text
@@ -73,7 +76,9 @@ class Setting:
         """What a value must be, in words."""
         words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
         bound = "" if self.least is None else f" of at least {self.least}"
-        return "one of " + ", ".join(self.choices) if self.choices else words[self.kind] + bound
+        if self.choices:
+            return ("one of " if len(self.choices) > 1 else "") + ", ".join(self.choices)
+        return words[self.kind] + bound
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,17 @@ def resolve(owner: str, function: str, given: Mapping[str, Any]) -> dict[str, An
         if name not in known:
             raise UnknownName(f"setting of {owner}", name, known) if known else _no_settings(owner, name)
     return {name: _convert(owner, s, given[name]) if name in given else s.default for name, s in known.items()}
+
+
+def fit(function: str, given: Mapping[str, Any]) -> int:
+    """How well a function takes the given settings: how many it has, and of how many it takes the value too."""
+    known, score = signature(function).settings, 0
+    for name in given.keys() & known.keys():
+        with suppress(ValueError):
+            score += 1
+            _parse(known[name], given[name])
+            score += 1
+    return score
 
 
 def _no_settings(owner: str, name: str) -> ConfigError:

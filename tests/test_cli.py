@@ -42,7 +42,8 @@ class TestExplain:
             assert ("\x1b[" in result.out) is screen
 
     def test_the_method_is_lrp_unless_asked(self, run: Run) -> None:
-        assert "method: lrp\n" in run("explain", "fine").out
+        assert "method: lrp \u00b7 of=logit\n" in run("explain", "fine").out
+        assert "method: lrp \u00b7 of=logit\n" in run("explain", "fine", "--of", "logit").out
         assert "of=prob\n" in run("explain", "fine", "--of", "prob").out.partition("method: ig · ")[2]
         assert "method: grad · norm=l1 · of=logit\n" in run("explain", "fine", "--set", "norm=l1").out
 
@@ -334,13 +335,21 @@ class TestMistakes:
             (["explain", "x", "--set", "seed=1"], "seed is not a setting of a method", "use --seed"),
             (["explain", "x", "--set", "model=y"], "model is not a setting of a method", "use --model"),
             (["methods", "chian"], "unknown method or view 'chian'", "chain"),
-            (["explain", "x", "--of", "odds"], "of must be one of logit", "logit, prob, loss"),
+            (["explain", "x", "--of", "odds"], "--of 'odds' is not one of logit", "logit, prob, loss"),
             (["explain", "x", "--target", "neg"], "unknown label 'neg'", "negative"),
             (["explain", "x", "-m", "sentiment-lsmt"], "no model 'sentiment-lsmt'", "did you mean sentiment-lstm"),
             (["explain", "x", "-m", "."], ". holds no model", "rnnx train"),
             (["explain", "x", "--method", "attention", "-m", "sentiment-lstm"], "attention needs attention", "grad"),
             (["explain", "x", "--view", "chian"], "unknown view 'chian'", "chain"),
             (["explain", "x", "--view", "chain", "--method", "attention"], "is a view of grad", "--method grad"),
+            (
+                ["explain", "x", "--of", "prob", "--method", "lrp"],
+                "lrp shares out the target's logit",
+                "and the loss too: grad, ",
+            ),
+            (["explain", "x", "--of", "loss", "--view", "hierarchy"], "hierarchy shares out the target's logit", "ig"),
+            (["explain", "x", "--of", "prop"], "--of 'prop' is not one of logit, prob, loss", "did you mean prob?"),
+            (["explain", "x", "--set", "of=prop"], "lrp: of must be logit, not 'prop'", "choose from logit"),
             (["explain", "x", "-f", "yaml"], "--format 'yaml' is not one of", ""),
             (["explain", "x", "--color", "red"], "--color 'red' is not one of", ""),
             (["explain", "x", "-c", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),

@@ -249,6 +249,34 @@ def test_what_is_explained_scales_the_gradient() -> None:
     np.testing.assert_allclose(numbers(found["loss"]), (1 - p) * numbers(found["logit"]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case[1] not in ("memory",) and case[0] != "attention"])
+def test_the_logit_can_be_asked_for_and_is_recorded(case: Case) -> None:
+    """What explains nothing else than the logit refuses the rest, and names what does not."""
+    model = checkpoint.load("sentiment-lstm")
+    asked, default = (explained(model, ["not bad"], case, **given) for given in ({"of": "logit"}, {}))
+    assert asked == default
+    assert asked[0].settings["of"] == "logit"
+    row = registry.view(case[1]) if case[1] else ROWS[case[0]]
+    if "prob" in settings.signature(row.function).settings["of"].choices:
+        assert explained(model, ["not bad"], case, of="prob")[0].settings["of"] == "prob"
+        return
+    with pytest.raises(Unsupported, match=f"{row.name} shares out the target's logit; it cannot explain 'prob'") as e:
+        explained(model, ["not bad"], case, of="prob")
+    named = e.value.hint.partition(": ")[2].split(", ")
+    assert named[:3] == ["grad", "grad-x-input", "ig"]
+    assert not {"lrp", "cd", "attention"} & set(named)
+
+
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [({}, "lrp"), ({"of": "logit"}, "lrp"), ({"of": "prob"}, "ig"), ({"of": "loss", "norm": "l1"}, "grad"),
+     ({"steps": "64"}, "ig"), ({"norm": "l1"}, "grad")],
+)  # fmt: skip
+def test_the_default_method_takes_the_settings(given: dict[str, Any], method: str) -> None:
+    (e,) = rnnx.explain(checkpoint.load("sentiment-lstm"), ["not bad"], **given)
+    assert e.method == method
+
+
 def test_chain_shows_the_gradient_of_grad(model: RecurrentClassifier) -> None:
     batch = model.encode(TEXTS)
     target = np.zeros(len(TEXTS), int)

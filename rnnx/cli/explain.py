@@ -9,7 +9,7 @@ import typer
 
 from rnnx import registry
 from rnnx.cli import inputs, options, outputs
-from rnnx.cli.options import BACKGROUNDS, choice, pairs
+from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
 
@@ -67,6 +67,8 @@ def explain(
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
+    if of is not None:
+        choice("--of", of, OFS)
     if phrases and view not in (None, "phrases"):
         raise UsageError(f"--phrases is --view phrases, and there is --view {view}", "give one of them")
     view = "phrases" if phrases else view

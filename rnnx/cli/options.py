@@ -9,13 +9,14 @@ import typer
 from rnnx import registry
 from rnnx.errors import UsageError, did_you_mean
 from rnnx.render.formats import WRITERS
-from rnnx.settings import Of as OfChoices
+from rnnx.settings import Of as Ofs
 
 FORMATS = ("auto", "text", "plain", *WRITERS)
 COLORS = ("auto", "always", "never")
 ENGINES = ("numpy", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 BACKGROUNDS = ("auto", "dark", "light")
+OFS = get_args(Ofs)
 
 
 def _debug(context: typer.Context, value: bool) -> None:
@@ -116,9 +117,7 @@ Background = Annotated[
 ]
 Of = Annotated[
     str | None,
-    typer.Option(
-        "--of", help="What is explained: logit, prob or loss.", autocompletion=lambda: list(get_args(OfChoices))
-    ),
+    typer.Option("--of", help="What is explained: logit, prob or loss.", autocompletion=lambda: list(OFS)),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 

@@ -10,11 +10,12 @@ import numpy as np
 from rnnx.errors import ConfigError, DataError
 from rnnx.models.protocols import Array, Batch, Decomposable, Diagnosed, Integers, Mask, Spans
 from rnnx.models.scores import cotangent
+from rnnx.settings import Logit
 
 AT_ONCE = 4_000_000  # spans times tokens that are asked for together: their masks take a byte each
 
 
-def cd(model: Decomposable, batch: Batch, target: Integers) -> Diagnosed:
+def cd(model: Decomposable, batch: Batch, target: Integers, *, of: Logit = "logit") -> Diagnosed:
     """What each token alone adds to the target's logit, in its place in the text.
 
     Murdoch, Liu & Yu 2018 (contextual decomposition). Every state of the network is split into what the token makes
@@ -36,7 +37,7 @@ def cd(model: Decomposable, batch: Batch, target: Integers) -> Diagnosed:
     return Diagnosed(scores, {"residual": shares.logit - whole, "interactions": whole - scores.sum(1)})
 
 
-def phrases(model: Decomposable, batch: Batch, target: Integers, *, longest: int = 5) -> Spans:
+def phrases(model: Decomposable, batch: Batch, target: Integers, *, longest: int = 5, of: Logit = "logit") -> Spans:
     """What each phrase, up to ``longest`` tokens, adds to the target's logit, and how much of that is its own.
 
     Murdoch, Liu & Yu 2018 (contextual decomposition, see ``rnnx methods cd``) of every run of neighbouring tokens.

@@ -7,10 +7,12 @@ import numpy as np
 from rnnx.methods.baselines import base_vector
 from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
-from rnnx.settings import Baseline
+from rnnx.settings import Baseline, Logit
 
 
-def deeplift(model: Recurrent, batch: Batch, target: Integers, *, baseline: Baseline = "zero") -> Diagnosed:
+def deeplift(
+    model: Recurrent, batch: Batch, target: Integers, *, baseline: Baseline = "zero", of: Logit = "logit"
+) -> Diagnosed:
     """What each token gives to the difference between the target's logit and that of a baseline text.
 
     Shrikumar et al. 2017, the Rescale rule: a squashing function multiplies with the slope between its two values. The

@@ -9,12 +9,15 @@ import numpy as np
 
 from rnnx.methods.contextual import Shares, check_longest
 from rnnx.models.protocols import Array, Batch, Decomposable, Diagnosed, Integers, Spans
+from rnnx.settings import Logit
 
 Span = tuple[int, int, int]  # text, start, stop
 SAME = 5  # digits after the point to which two interactions are compared, so that rounding decides nothing
 
 
-def hierarchy(model: Decomposable, batch: Batch, target: Integers, *, longest: int = 40) -> Diagnosed:
+def hierarchy(
+    model: Decomposable, batch: Batch, target: Integers, *, longest: int = 40, of: Logit = "logit"
+) -> Diagnosed:
     """The text as a tree of phrases, each with its share of the target's logit, built from the tokens up.
 
     Singh, Murdoch & Yu 2019 (agglomerative contextual decomposition), for text; the shares are those of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Batch, Diagnosed, Integers, Recurrent
+from rnnx.settings import Logit
 
 
-def lrp(model: Recurrent, batch: Batch, target: Integers) -> Diagnosed:
+def lrp(model: Recurrent, batch: Batch, target: Integers, *, of: Logit = "logit") -> Diagnosed:
     """What each token gives to the target's logit, passed back layer by layer; gates only let it through.
 
     Bach et al. 2015; the rule for gates is LRP-all of Arras et al. 2017 and 2019: of a product of a gate and a signal

@@ -10,6 +10,7 @@ import numpy as np
 from rnnx.methods.completeness import missing
 from rnnx.models.protocols import Activations, Array, Batch, Diagnosed, Integers, Mask, Telescoping
 from rnnx.models.scores import cotangent
+from rnnx.settings import Logit
 
 # States and gates (B, T, H) in the order of reading, where the tokens are (B, T, 1), and the lengths: what each token
 # adds to the last h, (B, T, H).
@@ -17,7 +18,12 @@ Change = Callable[[Activations, Mask, Integers], Array]
 
 
 def cell(
-    model: Telescoping, batch: Batch, target: Integers, *, variant: Literal["beta", "gamma"] = "beta"
+    model: Telescoping,
+    batch: Batch,
+    target: Integers,
+    *,
+    variant: Literal["beta", "gamma"] = "beta",
+    of: Logit = "logit",
 ) -> Diagnosed:
     """How each token changes the cell state of an LSTM, as the output gate of the last token reads it.
 
@@ -44,7 +50,7 @@ def cell(
     return _telescoped(model, batch, target, change)
 
 
-def reat(model: Telescoping, batch: Batch, target: Integers) -> Diagnosed:
+def reat(model: Telescoping, batch: Batch, target: Integers, *, of: Logit = "logit") -> Diagnosed:
     """What each token writes into the hidden state, as far as the gates of the later tokens keep it.
 
     Du et al. 2019 (REAT). With a_t the gate that keeps the old state, token t has w . (a_{t+1} ... a_T) (h_t -
