@@ -5,6 +5,7 @@
     ├── UnknownName       a method, model, label, setting or format that does not exist
     ├── ConfigError       a YAML config or a setting with a wrong value
     ├── DataError         a file or a text that cannot be read
+    │   └── Unexplained   texts that a method cannot explain, and why
     ├── ModelError        a checkpoint that cannot be loaded
     └── Unsupported       a method asked of a model that cannot serve it
 
@@ -14,7 +15,7 @@ them as ``error:`` and ``hint:`` and exits with 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class RnnxError(Exception):
@@ -36,6 +37,14 @@ class ConfigError(RnnxError):
 
 class DataError(RnnxError):
     """A file or a text cannot be read."""
+
+
+class Unexplained(DataError):
+    """Texts that a method cannot explain: the reason of each, by its row in the batch. The others it can."""
+
+    def __init__(self, reasons: Mapping[int, str], hint: str = "") -> None:
+        super().__init__(next(iter(reasons.values())), hint)
+        self.reasons = reasons
 
 
 class ModelError(RnnxError):

@@ -1,41 +1,42 @@
-"""Orchestration: texts to predictions and explanations, in order, computed in batches of like length."""
+"""Orchestration: texts to predictions and explanations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.errors import DataError, UnknownName, Unsupported, UsageError, did_you_mean
+from rnnx.errors import Unexplained, UnknownName, Unsupported
 from rnnx.models import catalog
-from rnnx.models.batching import BUDGET, buckets
+from rnnx.models.batching import BUDGET
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Spans
 from rnnx.models.scores import probabilities
+from rnnx.models.texts import checked
 from rnnx.registry import Method, View
-from rnnx.text import fields as joining
+from rnnx.streaming import Hear, computed
 from rnnx.types import Attribution, Evidence, Explanation, Item, Phrase, Phrases, Prediction, Token, Trace
 
 if TYPE_CHECKING:
     from rnnx.models.seeds import Rngs
 
+T = TypeVar("T")
 DEFAULTS = ("lrp", "ig", "grad-x-input", "grad")  # the most faithful first, see benchmarks/faithfulness.py
-WINDOW = 512  # texts looked at together, to be sorted by length
 VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
-Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text
 
-
-def predict(model: Classifier, texts: Iterable[Item], *, fields: Sequence[str] = ()) -> Iterator[Prediction]:
+def predict(
+    model: Classifier, texts: Iterable[Item], *, fields: Sequence[str] = (), left_out: Hear | None = None
+) -> Iterator[Prediction]:
     """One prediction a text, in order. Raises DataError at a text without words.
 
-    A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``.
+    A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``, also
+    for ``left_out``.
     """
-    found = _computed(model, _texts(model, texts, fields), lambda _, z: [_prediction(model, row) for row in z])
+    found = computed(model, checked(model, texts, fields), partial(_predicted, model), left_out=left_out)
     return (prediction for _, _, prediction in found)
 
 
@@ -48,6 +49,7 @@ def explain(
     target: str | None = None,
     seed: int = 0,
     fields: Sequence[str] = (),
+    left_out: Hear | None = None,
     **given: Any,
 ) -> Iterator[Explanation]:
     """One explanation a text, in order, computed as they are asked for.
@@ -58,11 +60,12 @@ def explain(
     model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
     explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
     scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
-    explained with it.
+    explained with it. ``left_out`` is told of each text that the method cannot explain, when its turn comes, and the
+    others go on; without it the first one is an error.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
-    (the model lacks what the method needs); DataError when it reaches a text without words, UsageError when it
-    reaches what is no text or lacks a field.
+    (the model lacks what the method needs); DataError when it reaches a text without words or, without
+    ``left_out``, one that the method cannot explain; UsageError when it reaches what is no text or lacks a field.
     """
     seen = None if view is None else registry.view(view)
     row = registry.method(method or (seen.method if seen else _default(model, given)))
@@ -82,7 +85,7 @@ def explain(
     _check(model, shown)
     compute = partial(_explained, model, registry.load(shown.function), plan)
     budget = VIEW_BUDGET if seen else BUDGET
-    found = _computed(model, _texts(model, texts, fields), compute, budget)
+    found = computed(model, checked(model, texts, fields), compute, budget, left_out)
     return (_explanation(model, plan, *row) for row in found)
 
 
@@ -150,13 +153,20 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
     answer = function(model, batch, target, *_draws(plan, batch), **plan.settings)
     found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
-    results = []
-    for i, (n, ids) in enumerate(zip(batch.lengths, batch.ids, strict=True)):
-        diagnostics: dict[str, Any] = {"unknown_tokens": np.flatnonzero(ids[:n] == model.unknown).tolist()}
-        diagnostics |= {name: _number(values[i : i + 1]) for name, values in judged.items()}
+
+    def result(i: int) -> tuple[Prediction, str, Evidence, dict[str, Any]]:
+        n = batch.lengths[i]
+        unknown = np.flatnonzero(batch.ids[i, :n] == model.unknown).tolist()
+        diagnostics = {name: _number(values[i : i + 1]) for name, values in judged.items()}
         evidence = _evidence(found, i, n, plan)
-        results.append((_prediction(model, logits[i]), model.labels[target[i]], evidence, diagnostics))
-    return results
+        return (
+            _prediction(model, logits[i]),
+            model.labels[target[i]],
+            evidence,
+            {"unknown_tokens": unknown, **diagnostics},
+        )
+
+    return _finite(result, len(logits), plan.view or plan.method.name)
 
 
 def _draws(plan: _Plan, batch: Batch) -> tuple[Rngs, ...]:
@@ -196,54 +206,21 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
     )
 
 
-Text = tuple[str, tuple[Token, ...]]  # a text and its tokens
+def _predicted(model: Classifier, batch: Batch, logits: Array) -> list[Prediction]:
+    return _finite(lambda i: _prediction(model, logits[i]), len(logits), "the model")
 
 
-def _computed(
-    model: Classifier, texts: Iterator[Text], compute: Compute, budget: int = BUDGET
-) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
-    """(text, tokens, what ``compute`` makes of it) for each text, in order."""
-    size = 1  # grows, so that the first answers of a long stream come at once
-    while window := list(islice(texts, size)):
-        results: list[Any] = [None] * len(window)
-        for rows in buckets([len(tokens) for _, tokens in window], budget):
-            batch = model.collate([window[i][1] for i in rows])
-            for i, result in zip(rows, compute(batch, model.forward(batch)), strict=True):
-                results[i] = result
-        yield from ((*text, result) for text, result in zip(window, results, strict=True))
-        size = min(2 * size, WINDOW)
-
-
-def tokenize(model: Classifier, item: Item, fields: Sequence[str] = ()) -> Text:
-    """A text and its tokens; of a mapping the model's fields, or those that are named. KeyError for a missing one."""
-    return joining.tokenize(item, model.tokenize, _order(model, fields))
-
-
-def _order(model: Classifier, fields: Sequence[str]) -> tuple[str, ...]:
-    given = (fields,) if isinstance(fields, str) else tuple(fields)
-    return given or model.fields or ("text",)
-
-
-def _texts(model: Classifier, texts: Iterable[Item], fields: Sequence[str]) -> Iterator[Text]:
-    """Texts and their tokens. Raises at once UsageError for one text in place of several."""
-    if isinstance(texts, str | Mapping):
-        raise UsageError("texts is one text", "give a list: [text]")
-    return (_tokens(model, item, i, _order(model, fields)) for i, item in enumerate(texts))
-
-
-def _tokens(model: Classifier, item: Item, index: int, order: tuple[str, ...]) -> Text:
-    """A text and its tokens. Raises UsageError for what is no text or lacks a field, DataError without words."""
-    for name in order if isinstance(item, Mapping) else ():
-        if name not in item:
-            hint = did_you_mean(name, sorted(map(str, item))) or "it is empty"
-            raise UsageError(f"text {index} has no field {name!r}", hint)
-    for value in [item[name] for name in order] if isinstance(item, Mapping) else [item]:
-        if not isinstance(value, str):
-            raise UsageError(f"text {index} is of type {type(value).__name__}", "texts and fields are strings")
-    text, tokens = tokenize(model, item, order)
-    if not tokens:
-        raise DataError(f"text {index} has no words in it: {text!r}", "give at least one word")
-    return text, tokens
+def _finite(result: Callable[[int], T], count: int, what: str) -> list[T]:
+    """The results of texts, one by one. Raises Unexplained for those with a number that is none, or is infinite."""
+    found, reasons = [], {}
+    for i in range(count):
+        try:
+            found.append(result(i))
+        except FloatingPointError:
+            reasons[i] = f"{what} gives numbers too large to compute with"
+    if reasons:
+        raise Unexplained(reasons, "give shorter texts, or use another method or model")
+    return found
 
 
 def _prediction(model: Classifier, logits: Array) -> Prediction:
@@ -258,5 +235,7 @@ def _number(values: Array) -> int | float:
 
 
 def _numbers(values: Array) -> tuple[float, ...]:
-    """Python floats with the digits that single precision has."""
+    """Python floats with the digits that single precision has. Raises FloatingPointError if one is not finite."""
+    if not np.isfinite(values).all():
+        raise FloatingPointError
     return tuple(float(str(value)) for value in values.astype(np.float32))

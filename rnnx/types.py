@@ -20,12 +20,16 @@ class Token(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """What could not be used: where it stands ("file:line"), why, the particulars, and how many rows it is."""
+    """What could not be used: where it stands ("file:line"), why, the particulars, and how many rows it is.
+
+    ``text`` is its number, from 0, where it is one of the texts to explain.
+    """
 
     where: str
     reason: str
     detail: str = ""
     rows: int = 1
+    text: int | None = None
 
     def __str__(self) -> str:
         """One line for people."""

@@ -23,9 +23,10 @@ import rnnx
 from rnnx import cli, registry
 from rnnx.errors import DataError, UsageError
 from rnnx.models import checkpoint
+from rnnx.models.catalog import Spec
 from rnnx.render import predictions
 from rnnx.types import Explanation, Prediction
-from tests.conftest import Run
+from tests.conftest import Run, random_model
 
 REVIEWS = "a masterpiece\nboring, and far too long\n"
 
@@ -152,6 +153,31 @@ class TestExplain:
         assert f"warning: {source}:2: not JSON" in result.err
         assert f"warning: {source}:3: no words in the text; left out" in result.err
         assert "11 rows left out in all" in result.err
+
+    def test_a_row_that_cannot_be_explained_is_left_out_and_said(self, run: Run, tmp_path: Path) -> None:
+        folder = random_model(tmp_path, Spec("rnn-relu", "last", ("negative", "positive")), scale=4)
+        long = "a good bad film not " * 80
+        texts = ["not bad", "a good film", long, "<br />", "a film", "really " + long, "really"]
+        source = tmp_path / "in.jsonl"
+        source.write_text("".join(json.dumps({"text": text, "label": "positive"}) + "\n" for text in texts))
+        argv = "-m", str(folder), "-f", "jsonl"
+        result = run("explain", *argv, "--method", "cd", str(source), "really good")
+        assert result.code == 0
+        assert [json.loads(line)["text"] for line in result.out.splitlines()] == [
+            "not bad", "a good film", "a film", "really", "really good"
+        ]  # fmt: skip
+        what = "contextual decomposition overflows in a text of"
+        assert f"warning: {source}:3: {what} 400 tokens; explain shorter texts" in result.err
+        assert f"warning: {source}:4: no words in the text; left out" in result.err
+        assert f"warning: {source}:6: {what} 401 tokens" in result.err
+        random_model(folder, Spec("rnn-relu", "last", ("negative", "positive")), scale=20)
+        result = run("predict", *argv, str(source))
+        assert (result.code, len(result.out.splitlines())) == (0, 4)
+        assert f"warning: {source}:3: the model gives numbers too large" in result.err
+        assert " of 4 agree with the field 'label'" in result.err
+        result = run("explain", *argv, "--method", "cd", long)
+        assert result.code == 2
+        assert result.err.startswith(f"error: {what} 400 tokens\nhint: explain shorter texts")
 
     def test_config_gives_defaults_and_flags_win(self, run: Run, tmp_path: Path) -> None:
         config = tmp_path / "c.yaml"

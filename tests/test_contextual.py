@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 
 import rnnx
-from rnnx.errors import ConfigError, DataError, Unsupported
+from rnnx.errors import ConfigError, Unexplained, Unsupported
 from rnnx.methods import contextual as methods
 from rnnx.methods.contextual import cd, phrases
 from rnnx.methods.hierarchy import _peaks, hierarchy
@@ -307,12 +307,14 @@ def test_a_text_is_joined_up_to_a_length_then_at_once() -> None:
 @pytest.mark.parametrize("function", [cd, phrases, hierarchy])
 def test_a_share_that_is_no_number_is_an_error(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = Shape("lstm")
-    model, batch = numpy_model(shape, arrays(shape.torch(4))), random_batch(4, [3])
+    model, batch = numpy_model(shape, arrays(shape.torch(4))), random_batch(4, [3, 2, 5, 1])
     done = model.decomposition(batch)
-    broken = replace(done, share=lambda texts, spans: np.full((2, len(texts), 1), np.nan))
+    broken = replace(done, share=lambda texts, spans: np.where(texts[:, None] % 2, done.share(texts, spans), np.inf))
     monkeypatch.setattr(RecurrentClassifier, "decomposition", lambda *_: broken)
-    with pytest.raises(DataError, match="overflows in a text of up to 3 tokens"):
-        function(model, batch, np.array([0]))
+    with pytest.raises(Unexplained, match="overflows in a text of 3 tokens") as caught:
+        function(model, batch, np.array([0, 1, 0, 1]))
+    assert list(caught.value.reasons) == [0, 2]
+    assert "of 5 tokens" in caught.value.reasons[2]
 
 
 def test_negation_turns_a_phrase() -> None:

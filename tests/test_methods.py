@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 import rnnx
-from rnnx import explaining, registry, settings
-from rnnx.errors import RnnxError, UnknownName, Unsupported
+from rnnx import explaining, registry, settings, streaming
+from rnnx.errors import DataError, RnnxError, UnknownName, Unsupported
 from rnnx.methods.chain import chain
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.models import catalog, checkpoint
+from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Spans
-from rnnx.types import Attribution, Explanation, Phrases, Trace
+from rnnx.types import Attribution, Explanation, LeftOut, Phrases, Trace
 from tests.conftest import MODELS, TEXTS, random_model
 
 ROWS = registry.methods()
@@ -341,12 +342,54 @@ def test_wrong_names_are_said_at_once(given: dict[str, Any], error: type[RnnxErr
 
 def test_many_texts_keep_their_order(model: RecurrentClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explaining, "BUDGET", 20)
-    monkeypatch.setattr(explaining, "WINDOW", 8)
+    monkeypatch.setattr(streaming, "WINDOW", 8)
     texts = ["good " * (1 + i * 7 % 11) for i in range(50)]
     assert [e.text for e in rnnx.explain(model, texts, "grad")] == texts
     single = [next(rnnx.predict(model, [text])) for text in texts]
     for one, many in zip(single, rnnx.predict(model, texts), strict=True):
         assert one.probability == pytest.approx(many.probability, abs=1e-6)
+
+
+def exploding(folder: Path, method: str = "cd") -> RecurrentClassifier:
+    """A network in which the parts of a state grow without bound, for other methods than cd the states too."""
+    spec = Spec("rnn-relu", "last", ("negative", "positive"))
+    return checkpoint.load(str(random_model(folder, spec, scale=4 if method == "cd" else 20)))
+
+
+LONG = "a good bad film not " * 80
+
+
+@pytest.mark.parametrize("case", [("cd", None), ("cd", "phrases"), ("cd", "hierarchy"), ("ig", None), ("lrp", None)])
+def test_a_text_that_cannot_be_explained_leaves_the_others(case: Case, tmp_path: Path) -> None:
+    model = exploding(tmp_path, case[0])
+    texts = ["not bad", "a good film", LONG, "a film", "the plot", LONG, "really", LONG]  # in windows of 1, 2, 4
+    told: list[LeftOut] = []
+    found = explained(model, texts, case, left_out=told.append)
+    assert [what.text for what in told] == [2, 5, 7]
+    assert {what.where for what in told} == {"text 2", "text 5", "text 7"}
+    assert ("overflows" if case[0] == "cd" else "too large") in told[0].reason
+    assert [e.text for e in found] == [text for text in texts if text != LONG]
+    for e in found:
+        (alone,) = explained(model, [e.text], case)
+        np.testing.assert_allclose(numbers(e), numbers(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_a_text_that_cannot_be_explained_is_an_error_in_its_turn(tmp_path: Path) -> None:
+    stream = rnnx.explain(exploding(tmp_path), ["not bad", "a film", LONG, "fine"], "cd")
+    assert [next(stream).text for _ in range(2)] == ["not bad", "a film"]
+    with pytest.raises(DataError, match="text 2: contextual decomposition overflows in a text of 400 tokens") as caught:
+        next(stream)
+    assert "lrp" in caught.value.hint
+
+
+def test_a_text_that_has_no_prediction_leaves_the_others(tmp_path: Path) -> None:
+    model = exploding(tmp_path, "none")
+    told: list[LeftOut] = []
+    found = list(rnnx.predict(model, ["not bad", "a film", LONG, "fine"], left_out=told.append))
+    assert found == [next(rnnx.predict(model, [text])) for text in ("not bad", "a film", "fine")]
+    assert [(what.text, what.reason) for what in told] == [(2, "the model gives numbers too large to compute with")]
+    with pytest.raises(DataError, match="text 0: the model"):
+        list(rnnx.predict(model, [LONG]))
 
 
 def test_texts_are_read_only_as_they_are_asked_for(model: RecurrentClassifier) -> None:

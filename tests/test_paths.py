@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 import rnnx
-from rnnx import explaining
+from rnnx import explaining, streaming
 from rnnx.errors import ConfigError, DataError
 from rnnx.methods import expected, sampling
 from rnnx.methods.baselines import base_vector
@@ -301,7 +301,7 @@ def test_order_and_batches_change_no_draw(
 ) -> None:
     forwards = list(rnnx.explain(model, TEXTS, method, seed=5))
     monkeypatch.setattr(explaining, "BUDGET", 6)
-    monkeypatch.setattr(explaining, "WINDOW", 2)
+    monkeypatch.setattr(streaming, "WINDOW", 2)
     backwards = list(rnnx.explain(model, TEXTS[::-1], method, seed=5))[::-1]
     for one, other in zip(forwards, backwards, strict=True):
         np.testing.assert_allclose(values(one), values(other), atol=1e-5)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed", "engine", "device")} | {
     "texts": "give them as arguments",
     "fields": "use --text-field",
+    "left_out": "texts that are left out are told on standard error",
 }
 
 
@@ -85,8 +86,9 @@ def explain(
 
     batching.hold_memory()
     loaded = loading.load(name, engine=engine, device=device)
-    found = inputs.with_words(rows, loaded, faults, names)
-    explanations = explaining.explain(loaded, (row.item for row in found), fields=names, **asked)
+    given = inputs.Asked(inputs.with_words(rows, loaded, faults, names), faults)
+    explained = explaining.explain(loaded, given.items, fields=names, left_out=given.left_out, **asked)
+    explanations = (explanation for _, explanation in given.beside(explained))
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(explanations, terminal, stream), stream, terminal, color, background)
     faults.close()

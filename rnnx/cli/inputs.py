@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
@@ -17,6 +17,7 @@ from rnnx.types import LeftOut
 if TYPE_CHECKING:
     from rnnx.models.protocols import Classifier
 
+T = TypeVar("T")
 ARGUMENT = "the argument"
 AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
 
@@ -110,7 +111,7 @@ def started(found: Iterator[Row]) -> Iterator[Row]:
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:
     """Only the rows in whose ``text`` fields the model finds a token. Raises DataError for an argument without one."""
-    from rnnx.explaining import tokenize
+    from rnnx.models.texts import tokenize
 
     for row in found:
         if tokenize(model, row.item, text)[1]:
@@ -119,6 +120,27 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tu
             raise DataError(f"the text {row.text!r} has no words in it", "give at least one word")
         else:
             faults(LeftOut(row.where, "no words in the text"))
+
+
+class Asked:
+    """The items of rows, and the rows again, beside what came of them."""
+
+    def __init__(self, rows: Iterable[Row], faults: Faults) -> None:
+        self._waiting, asked = tee(rows)
+        self._faults = faults
+        self.items = (row.item for row in asked)
+
+    def left_out(self, what: LeftOut) -> None:
+        """Warn of it, a text by where it stands. Raises DataError for an argument."""
+        if what.text is not None:
+            what = what._replace(where=next(self._waiting).where)
+        if what.where == ARGUMENT:
+            raise DataError(what.reason, what.detail)
+        self._faults(what)
+
+    def beside(self, results: Iterable[T]) -> Iterator[tuple[Row, T]]:
+        """Rows with their results, in order; those that are left out have none."""
+        return ((next(self._waiting), result) for result in results)
 
 
 def _literal(argument: str) -> Row:

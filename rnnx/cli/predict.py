@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import tee
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -55,10 +54,10 @@ def predict(
 
     batching.hold_memory()
     loaded = loading.load(name, engine=engine, device=device)
-    kept, asked = tee(inputs.with_words(rows, loaded, faults, names))
-    predictions = explaining.predict(loaded, (row.item for row in asked), fields=names)
+    given = inputs.Asked(inputs.with_words(rows, loaded, faults, names), faults)
+    predictions = explaining.predict(loaded, given.items, fields=names, left_out=given.left_out)
     score = _Score(loaded.labels)
-    results = score.watch(zip(kept, predictions, strict=True))
+    results = score.watch(given.beside(predictions))
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(results, terminal, stream), stream, terminal, color)
     faults.close()

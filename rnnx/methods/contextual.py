@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnx.errors import ConfigError, DataError
+from rnnx.errors import ConfigError, Unexplained
 from rnnx.models.protocols import Array, Batch, Decomposable, Diagnosed, Integers, Mask, Spans
 from rnnx.models.scores import cotangent
 from rnnx.settings import Logit
@@ -70,27 +70,29 @@ class Shares:
     share: Callable[[Integers, Mask], Array]
     choice: Array  # (B, C), of the logits
     logit: Array
-    tokens: int
+    lengths: Integers
 
     @classmethod
     def of(cls, model: Decomposable, batch: Batch, target: Integers) -> Shares:
         """One forward pass over the batch."""
         done = model.decomposition(batch)
         choice = cotangent(done.logits, target, "logit")
-        return cls(done.share, choice, ((done.logits - done.bias) * choice).sum(1), batch.ids.shape[1])
+        return cls(done.share, choice, ((done.logits - done.bias) * choice).sum(1), batch.lengths)
 
     def __call__(self, text: Integers, start: Integers, stop: Integers) -> Array:
         """The shares (N,) of the spans of tokens from ``start`` to before ``stop``.
 
-        Raises DataError where one is no number: the parts of a state can grow from token to token, without bound.
+        Raises Unexplained for the texts of which one is no number: the parts of a state can grow from token to token,
+        without bound.
         """
-        out, places = np.zeros(len(text)), np.arange(self.tokens)
-        size = max(1, AT_ONCE // self.tokens)
+        out, places = np.zeros(len(text)), np.arange(self.lengths.max())
+        size = max(1, AT_ONCE // len(places))
         for part in (slice(i, i + size) for i in range(0, len(text), size)):
             spans = (places >= start[part, None]) & (places < stop[part, None])
             with np.errstate(over="ignore", invalid="ignore"):
                 out[part] = (self.share(text[part], spans)[0] * self.choice[text[part]]).sum(1)
-        if not np.isfinite(out).all():
-            hint = "explain shorter texts, or use another method, such as grad-x-input"
-            raise DataError(f"contextual decomposition overflows in a text of up to {self.tokens} tokens", hint)
+        if over := set(text[~np.isfinite(out)].tolist()):
+            what = "contextual decomposition overflows in a text of"
+            reasons = {i: f"{what} {self.lengths[i]} tokens" for i in sorted(over)}
+            raise Unexplained(reasons, "explain shorter texts, or use another method, such as lrp")
         return out

@@ -36,7 +36,7 @@ def hierarchy(
     of more than about twenty.)
 
     Returns the tokens, then what was joined, in order: the parts of a span are the last before it that fill it. Raises
-    ConfigError if ``longest`` is not positive, DataError where a share is no number.
+    ConfigError if ``longest`` is not positive, Unexplained for texts in which a share is no number.
     """
     check_longest("hierarchy", longest)
     shares = Shares.of(model, batch, target)
