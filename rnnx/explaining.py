@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.errors import Unexplained, UnknownName, Unsupported
-from rnnx.models import catalog
+from rnnx.choosing import choose
+from rnnx.data.readers import Fault
+from rnnx.errors import Unexplained, UnknownName
 from rnnx.models.batching import BUDGET
-from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Spans
+from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Integers, Spans
 from rnnx.models.scores import probabilities
-from rnnx.models.texts import checked
+from rnnx.models.texts import checked, references
 from rnnx.registry import Method, View
-from rnnx.streaming import Hear, computed
-from rnnx.types import Attribution, Evidence, Explanation, Item, Phrase, Phrases, Prediction, Token, Trace
+from rnnx.streaming import computed
+from rnnx.types import Attribution, Evidence, Explanation, Item, LeftOut, Phrase, Phrases, Prediction, Token, Trace
 
 if TYPE_CHECKING:
     from rnnx.models.seeds import Rngs
 
 T = TypeVar("T")
-DEFAULTS = ("lrp", "ig", "grad-x-input", "grad")  # the most faithful first, see benchmarks/faithfulness.py
 VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
 
 def predict(
-    model: Classifier, texts: Iterable[Item], *, fields: Sequence[str] = (), left_out: Hear | None = None
+    model: Classifier, texts: Iterable[Item], *, fields: Sequence[str] = (), left_out: Fault | None = None
 ) -> Iterator[Prediction]:
     """One prediction a text, in order. Raises DataError at a text without words.
 
@@ -49,7 +50,7 @@ def explain(
     target: str | None = None,
     seed: int = 0,
     fields: Sequence[str] = (),
-    left_out: Hear | None = None,
+    left_out: Fault | None = None,
     **given: Any,
 ) -> Iterator[Explanation]:
     """One explanation a text, in order, computed as they are asked for.
@@ -61,28 +62,27 @@ def explain(
     explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
     scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
     explained with it. ``left_out`` is told of each text that the method cannot explain, when its turn comes, and the
-    others go on; without it the first one is an error.
+    others go on; without it the first one is an error. It is also told of bad rows of a file that a setting names,
+    which are warned of without it.
 
-    Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value) or Unsupported
-    (the model lacks what the method needs); DataError when it reaches a text without words or, without
-    ``left_out``, one that the method cannot explain; UsageError when it reaches what is no text or lacks a field.
+    Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value), DataError (a file
+    that a setting names) or Unsupported (the model lacks what the method needs); when it reaches one, DataError for a
+    text without words or, without ``left_out``, that the method cannot explain, and UsageError for what is no text or
+    lacks a field.
     """
-    seen = None if view is None else registry.view(view)
-    row = registry.method(method or (seen.method if seen else _default(model, given)))
-    if seen and seen.method != row.name:
-        hint = f"leave out --method, or use --method {seen.method}"
-        raise Unsupported(f"the view {seen.name} is a view of {seen.method}, not of {row.name}", hint)
+    row, seen = choose(model, method, view, given)
     shown = seen or row
-    _check_of(model, shown, given)
+    chosen = settings.resolve(shown.name, shown.function, given)
+    label = None if target is None else _label(model, target)
     plan = _Plan(
         method=row,
         view=view,
-        settings=settings.resolve(shown.name, shown.function, given),
+        settings=chosen,
+        arguments=chosen | _files(model, shown, chosen, fields, left_out or _warn),
         random=settings.signature(shown.function).random,
-        target=None if target is None else _label(model, target),
+        target=label,
         seed=int(seed),
     )
-    _check(model, shown)
     compute = partial(_explained, model, registry.load(shown.function), plan)
     budget = VIEW_BUDGET if seen else BUDGET
     found = computed(model, checked(model, texts, fields), compute, budget, left_out)
@@ -96,18 +96,23 @@ class _Plan:
     method: Method
     view: str | None
     settings: dict[str, Any]
+    arguments: dict[str, Any]  # the settings, with what stands in a file in place of its name
     random: bool
     target: int | None
     seed: int
 
 
-def _default(model: Classifier, given: Mapping[str, Any]) -> str:
-    """The first of the methods that the model can serve that has the settings asked for, and takes their values."""
-    rows = [registry.method(name) for name in DEFAULTS]
-    rows = [row for row in rows if row.needs <= model.provides] or rows
-    if not given:  # which saves reading all their sources
-        return rows[0].name
-    return max(rows, key=lambda row: settings.fit(row.function, given)).name
+def _files(
+    model: Classifier, row: Method | View, chosen: Mapping[str, Any], fields: Sequence[str], fault: Fault
+) -> dict[str, Integers]:
+    """What stands in the files that settings name, as ids. Raises DataError."""
+    known = settings.signature(row.function).settings
+    named = [name for name, value in chosen.items() if known[name].kind == "Texts" and value is not None]
+    return {name: references(model, chosen[name], fields, fault) for name in named}
+
+
+def _warn(what: LeftOut) -> None:
+    warnings.warn(f"{what}; left out", stacklevel=2)
 
 
 def _label(model: Classifier, target: str) -> int:
@@ -116,42 +121,11 @@ def _label(model: Classifier, target: str) -> int:
     return model.labels.index(target)
 
 
-def _check(model: Classifier, row: Method | View) -> None:
-    """Raise Unsupported, with what would work, if the model lacks what the method needs."""
-    missing = row.needs - model.provides
-    if not missing:
-        return
-    works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
-    hint = f"methods for this model: {', '.join(works)}"
-    if "attention" in missing:
-        hint += f"; models with attention: {', '.join(catalog.with_attention())}"
-    lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(missing))
-    fault = f"which {model.name} does not have"
-    if "recurrence" not in model.provides:  # it may well have it
-        fault = f"which rnnx cannot see in {model.name}"
-        hint += "; in a network that rnnx trained it sees everything"
-    raise Unsupported(f"{row.name} needs {lacking}, {fault}", hint)
-
-
-def _check_of(model: Classifier, row: Method | View, given: Mapping[str, Any]) -> None:
-    """Raise Unsupported, with the methods that can, if more than the logit is asked of what explains nothing else."""
-    of = settings.signature(row.function).settings.get("of")
-    if of is None or given.get("of") not in set(get_args(settings.Of)) - set(of.choices):
-        return
-    works = [
-        name
-        for name, other in registry.methods().items()
-        if other.needs <= model.provides and settings.fit(other.function, {"of": "prob"}) == 2
-    ]
-    message = f"{row.name} shares out the target's logit; it cannot explain {given['of']!r}"
-    raise Unsupported(message, f"methods that explain the probability (prob) and the loss too: {', '.join(works)}")
-
-
 def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
-    answer = function(model, batch, target, *_draws(plan, batch), **plan.settings)
+    answer = function(model, batch, target, *_draws(plan, batch), **plan.arguments)
     found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
 
     def result(i: int) -> tuple[Prediction, str, Evidence, dict[str, Any]]:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
 Count = int  # from 1 on
 Amount = float  # not negative
+Texts = Any  # a file of texts: users give its name, which is what an explanation records; the function gets their ids
 
 # What the settings of our own methods and views mean: a name means the same everywhere.
 MEANINGS = {
@@ -50,15 +52,15 @@ MEANINGS = {
 
 _SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline}
 _BOUNDED: dict[str, tuple[str, int]] = {"Count": ("int", 1), "Amount": ("float", 0)}
-_SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+_SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "Texts": str}
 RNGS = "rngs"  # the parameter, not a setting, for which a method that draws at random gets a generator a text
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One keyword-only parameter: its kind ("int", …, "choice"), choices, default, whether None is allowed, and what
-    it means, where that is known.
+    """One keyword-only parameter: its kind ("int", …, "Texts" or "choice"), choices, default, whether None is allowed,
+    and what it means, where that is known.
 
     ``least`` is the smallest value of a number that has one.
     """
@@ -75,6 +77,7 @@ class Setting:
     def expected(self) -> str:
         """What a value must be, in words."""
         words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+        words["Texts"] = "the name of a file of texts"
         bound = "" if self.least is None else f" of at least {self.least}"
         if self.choices:
             return ("one of " if len(self.choices) > 1 else "") + ", ".join(self.choices)
@@ -185,7 +188,9 @@ def _parse(setting: Setting, value: Any) -> Any:
         if value not in setting.choices:
             raise ValueError
         return value
-    if setting.kind == "bool":
+    if setting.kind == "Texts" and isinstance(value, PathLike):
+        value = fspath(value)
+    elif setting.kind == "bool":
         value = _WORDS.get(value.lower(), value) if isinstance(value, str) else value
     elif isinstance(value, str) or (setting.kind == "float" and type(value) is int):
         value = _SCALARS[setting.kind](value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnx.data.readers import Fault
 from rnnx.errors import DataError, Unexplained
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.protocols import Array, Batch, Classifier
@@ -17,11 +18,10 @@ from rnnx.types import LeftOut, Token
 WINDOW = 512  # texts looked at together, to be sorted by length
 
 Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text; raises Unexplained
-Hear = Callable[[LeftOut], None]
 
 
 def computed(
-    model: Classifier, texts: Iterator[Text], compute: Compute, budget: int = BUDGET, left_out: Hear | None = None
+    model: Classifier, texts: Iterator[Text], compute: Compute, budget: int = BUDGET, left_out: Fault | None = None
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
     """(text, tokens, what ``compute`` makes of it) for each text, in order.
 

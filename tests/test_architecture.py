@@ -24,7 +24,7 @@ ROWS = [
     ("models",),
     ("methods",),
     ("training",),
-    ("streaming", "explaining", "loading"),
+    ("choosing", "streaming", "explaining", "loading"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
@@ -53,6 +53,12 @@ def rank(module: str) -> int:
 def test_imports_point_to_lighter_rows(module: str) -> None:
     heavier = [name for name in imports(MODULES[module]) if rank(name) > rank(module)]
     assert not heavier
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("rnnx.methods.")])
+def test_a_method_knows_nothing_of_texts_files_and_screens(module: str) -> None:
+    assert not [name for name in imports(MODULES[module]) if name.split(".")[1] in ("cli", "data", "render", "text")]
+    assert "pathlib" not in MODULES[module].read_text("utf-8")
 
 
 def test_every_module_has_its_row() -> None:

@@ -179,6 +179,21 @@ class TestExplain:
         assert result.code == 2
         assert result.err.startswith(f"error: {what} 400 tokens\nhint: explain shorter texts")
 
+    def test_bad_rows_of_references_are_said(self, run: Run, tmp_path: Path) -> None:
+        source, other = tmp_path / "in.csv", tmp_path / "references.csv"
+        source.write_text("review\nfine\n<br />\n")
+        other.write_text("review\na good film\n\n<br />\nbad\n")
+        argv = "--method", "expected-grad", "--set", f"references={other}", "--set", "samples=2"
+        result = run("explain", *argv, "--text-field", "review", str(source), "-f", "jsonl")
+        assert result.code == 0
+        assert json.loads(result.out)["settings"]["references"] == str(other)
+        assert [line for line in result.err.splitlines() if line] == [
+            f"warning: {name}: no words in the text; left out" for name in (f"{other}:4", f"{source}:3")
+        ]
+        result = run("explain", "--method", "expected-grad", "--set", f"references={tmp_path / 'none.csv'}", "fine")
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith(f"error: {tmp_path / 'none.csv'}: ")
+
     def test_config_gives_defaults_and_flags_win(self, run: Run, tmp_path: Path) -> None:
         config = tmp_path / "c.yaml"
         config.write_text("explain: {method: grad, model: sentiment-lstm, target: negative, settings: {norm: max}}")

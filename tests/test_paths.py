@@ -13,6 +13,7 @@ from hypothesis import given
 
 import rnnx
 from rnnx import explaining, streaming
+from rnnx.data import readers
 from rnnx.errors import ConfigError, DataError
 from rnnx.methods import expected, sampling
 from rnnx.methods.baselines import base_vector
@@ -26,8 +27,9 @@ from rnnx.models.engine import classifier
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Base, Batch, Integers
 from rnnx.models.seeds import generators
+from rnnx.models.texts import LIMIT, references
 from rnnx.settings import Baseline
-from rnnx.types import Attribution, Explanation
+from rnnx.types import Attribution, Explanation, LeftOut
 from tests.conftest import TEXTS
 from tests.test_networks import Shape, arrays, few, named, numpy_model, random_batch, seeds, shapes, some_lengths
 
@@ -274,22 +276,57 @@ def test_baselines(model: RecurrentClassifier) -> None:
         np.testing.assert_allclose(found, vector, rtol=1e-5, atol=1e-6)
 
 
-def test_references_are_read_from_a_file(model: RecurrentClassifier, tmp_path: Path) -> None:
-    file = tmp_path / "texts.csv"
-    file.write_text("text,label\nnot bad,1\nthe plot,0\n")
-    batch = model.encode(TEXTS)
-    drawn = expected._draw(model, batch, rngs(batch), 20, str(file))
-    pool = model.encode(["not bad the plot"]).ids[0].tolist()
+def test_references_are_drawn_in_a_row(model: RecurrentClassifier) -> None:
+    batch, pool = model.encode(TEXTS), model.encode(["not bad the plot"]).ids[0]
+    drawn = expected._draw(model, batch, rngs(batch), 20, pool)
     for row, n in zip(drawn, batch.lengths, strict=True):
         assert not row[:, n:].any()
         for ids in row[:, :n].tolist():
-            start = pool.index(ids[0])
+            start = pool.tolist().index(ids[0])
             assert ids == [pool[(start + i) % 4] for i in range(n)]
-    assert {row[0, 0] for row in drawn} <= set(pool)
+
+
+def test_references_are_read_from_a_file_once(
+    model: RecurrentClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the draws are those of the file's name: reading it elsewhere than before changed no explanation."""
+    file, told = tmp_path / "texts.csv", list[LeftOut]()
+    file.write_text("text,label\nnot bad,1\n<br />,1\na,b,c\nthe plot,0\n")
+    reads, read = [], readers.read
+    monkeypatch.setattr(readers, "read", lambda *given, **named: reads.append(given) or read(*given, **named))
+    monkeypatch.setattr(explaining, "BUDGET", 6)
+    found = list(rnnx.explain(model, TEXTS, "expected-grad", references=file, seed=3, left_out=told.append))
+    assert len(reads) == 1
+    assert [(what.where, what.reason) for what in told] == [
+        (f"{file}:3", "no words in the text"), (f"{file}:4", "3 columns, not 2 as the header has")
+    ]  # fmt: skip
+    pool = model.encode(["not bad the plot"]).ids[0]
+    for e in found:
+        assert e.settings == {"references": str(file), "samples": 100, "of": "logit"}
+        batch, target = model.encode([e.text]), np.array([model.labels.index(e.target)])
+        drawn = generators(3, "expected-grad", e.settings, batch)
+        expected_scores, _ = expected_grad(model, batch, target, drawn, references=pool)
+        np.testing.assert_allclose(values(e), expected_scores[0], atol=1e-5)
+    with pytest.warns(UserWarning, match="left out") as warned:
+        rnnx.explain(model, TEXTS, "expected-grad", references=str(file))
+    assert [str(each.message) for each in warned] == [f"{what}; left out" for what in told]
+
+
+def test_of_references_the_first_are_read(model: RecurrentClassifier, tmp_path: Path) -> None:
+    file, told = tmp_path / "many.txt", list[LeftOut]()
+    file.write_text("bad film\n" * LIMIT + "good\n")
+    found = references(model, str(file), (), told.append)
+    np.testing.assert_array_equal(found, np.tile(model.encode(["bad film"]).ids[0], LIMIT))
+    assert not told
+
+
+def test_references_that_cannot_be_read_are_an_error_at_once(model: RecurrentClassifier, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
     for name in ("empty.txt", "nowhere.txt"):
         with pytest.raises(DataError, match=name):
-            list(rnnx.explain(model, TEXTS, "expected-grad", references=str(tmp_path / name)))
+            rnnx.explain(model, TEXTS, "expected-grad", references=str(tmp_path / name))
+    with pytest.raises(ConfigError, match="references must be the name of a file"):
+        rnnx.explain(model, TEXTS, "expected-grad", references=3)
 
 
 # --- a text's own draws -------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from rnnx.registry import Method
 MODULE = '''
 from __future__ import annotations
 from typing import Literal
-from rnnx.settings import Amount, Count, Of
+from rnnx.settings import Amount, Count, Of, Texts
 
 def method(model, batch, target, *, steps: int = 32, tolerance: float = 1e-3, multiply: bool = True,
            rule: Literal["gauss", "midpoint"] = "gauss", of: Of = "logit", limit: int | None = None, tag: str = "",
-           samples: Count = 5, noise: Amount | None = 0.1):
+           samples: Count = 5, noise: Amount | None = 0.1, file: Texts | None = None):
     """A made-up method (Nobody 2020)."""
 '''
 NAME = "made_up_module:method"
@@ -34,7 +34,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_come_from_the_signature() -> None:
     assert settings.resolve("m", NAME, {}) == {
         "steps": 32, "tolerance": 1e-3, "multiply": True, "rule": "gauss", "of": "logit", "limit": None, "tag": "",
-        "samples": 5, "noise": 0.1,
+        "samples": 5, "noise": 0.1, "file": None,
     }  # fmt: skip
 
 
@@ -46,6 +46,7 @@ def test_defaults_come_from_the_signature() -> None:
         ("rule", "midpoint", "midpoint"), ("of", "prob", "prob"),
         ("samples", "1", 1), ("noise", "0", 0.0), ("noise", "none", None),
         ("limit", "5", 5), ("limit", "none", None), ("limit", None, None), ("tag", "x=1", "x=1"),
+        ("file", "a.csv", "a.csv"), ("file", Path("b/a.csv"), "b/a.csv"), ("file", "none", None),
     ],
 )  # fmt: skip
 def test_text_and_typed_values_are_accepted(name: str, given: Any, value: Any) -> None:
@@ -60,7 +61,9 @@ def test_text_and_typed_values_are_accepted(name: str, given: Any, value: Any) -
         ("steps", "many", "a whole number"), ("steps", 1.5, "a whole number"), ("steps", True, "a whole number"),
         ("steps", "1.5", "a whole number"), ("tolerance", "small", "a number"), ("multiply", "maybe", "true or false"),
         ("rule", "gaus", "one of gauss, midpoint"), ("of", None, "one of logit"), ("steps", None, "a whole number"),
-        ("tag", 3, "a text"), ("samples", 0, "a whole number of at least 1"), ("noise", -1, "a number of at least 0"),
+        ("tag", 3, "a text"),
+        ("file", 3, "the name of a file of texts"),
+        ("samples", 0, "a whole number of at least 1"), ("noise", -1, "a number of at least 0"),
         ("noise", "nan", "a number of at least 0"), ("noise", "inf", "a number of at least 0"),
     ],
 )  # fmt: skip

@@ -111,7 +111,7 @@ def started(found: Iterator[Row]) -> Iterator[Row]:
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:
     """Only the rows in whose ``text`` fields the model finds a token. Raises DataError for an argument without one."""
-    from rnnx.models.texts import tokenize
+    from rnnx.models.texts import WORDLESS, tokenize
 
     for row in found:
         if tokenize(model, row.item, text)[1]:
@@ -119,7 +119,7 @@ def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tu
         elif row.where == ARGUMENT:
             raise DataError(f"the text {row.text!r} has no words in it", "give at least one word")
         else:
-            faults(LeftOut(row.where, "no words in the text"))
+            faults(LeftOut(row.where, WORDLESS))
 
 
 class Asked:

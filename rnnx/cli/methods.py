@@ -83,7 +83,8 @@ def _page(name: str, width: int) -> Iterator[str]:
     yield ""
     yield "settings:" if found.settings else "no settings"
     for setting in found.settings.values():
-        line = f"  --set {setting.name}={setting.default}    {setting.expected}"
+        default = "none" if setting.default is None else setting.default
+        line = f"  --set {setting.name}={default}    {setting.expected}"
         yield from textwrap.wrap(line, width, subsequent_indent=" " * 8, break_on_hyphens=False)
         yield from textwrap.wrap(setting.meaning, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from pathlib import Path
-
 import numpy as np
 
-from rnnx.data import readers
-from rnnx.errors import DataError
 from rnnx.methods.completeness import missing
 from rnnx.methods.sampling import groups, moments, repeated, standard_error
 from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.models.seeds import Rngs
-from rnnx.settings import Count, Of
-from rnnx.text import fields
+from rnnx.settings import Count, Of, Texts
 
-LIMIT = 1000  # texts of a file that are read
 AT_ONCE = 1_000_000  # tokens of draws that are asked for together: as ids and slopes they take 20 MB
 
 
@@ -27,7 +20,7 @@ def expected_grad(
     target: Integers,
     rngs: Rngs,
     *,
-    references: str | None = None,
+    references: Texts | None = None,
     samples: Count = 100,
     of: Of = "logit",
 ) -> Diagnosed:
@@ -40,11 +33,11 @@ def expected_grad(
     is what their sum lacks of it. ``standard_error``, the mean over the tokens, says how far off a score may be by
     chance: four times the samples halve it.
 
-    The words are as many consecutive tokens from a random place of ``references``, a file of texts (of its first
-    1,000). Without one, each is drawn from the model's vocabulary, by Zipf's law: half as often at twice the rank,
-    which is that of the frequency in the training data for models that rnnx trained. The points are spread evenly
-    over the line, one at random in each of ``samples`` parts. ``of`` as in ``grad``. Raises DataError for
-    references that cannot be read.
+    The words are as many consecutive tokens from a random place of ``references``, a file of texts (its first 1,000,
+    which reach this function as ids (N,), one after another). Without one, each is drawn from the model's vocabulary,
+    by Zipf's law: half as often at twice the rank, which is that of the frequency in the training data for models that
+    rnnx trained. The points are spread evenly over the line, one at random in each of ``samples`` parts. ``of`` as in
+    ``grad``.
 
     Returns (batch, token) scores; padding is 0.
     """
@@ -71,27 +64,16 @@ def expected_grad(
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))
 
 
-def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, path: str | None) -> Integers:
+def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:
     """Ids of other words for each text, (B, samples, T)."""
     drawn = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype)
-    if path is not None:
-        pool = _pool(model, path)
+    if references is not None:
         for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
-            row[:, :n] = pool[(rng.integers(len(pool), size=(samples, 1)) + np.arange(n)) % len(pool)]
+            places = rng.integers(len(references), size=(samples, 1)) + np.arange(n)
+            row[:, :n] = references[places % len(references)]
         return drawn
     words = model.word_ids
     up_to: Array = np.cumsum(1 / np.arange(1, len(words) + 1))
     for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
         row[:, :n] = words[np.searchsorted(up_to, rng.random((samples, n)) * up_to[-1], side="right")]
     return drawn
-
-
-def _pool(model: Differentiable, path: str) -> Integers:
-    """The ids of the texts of a file, one after another. Raises DataError."""
-    order = model.fields or ("text",)
-    found = islice(readers.read(Path(path), lambda fault: None, text=order), LIMIT)
-    tokens = [token for row in found for token in fields.tokenize(row.item, model.tokenize, order)[1]]
-    if not tokens:
-        raise DataError(f"{path}: no words in it", "references is a file of texts")
-    ids: Integers = model.collate([tokens]).ids[0]
-    return ids

@@ -1,14 +1,20 @@
-"""Texts as they are given, to the tokens of a model."""
+"""Texts as they are given, to the tokens and ids of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 
+from rnnx.data import readers
+from rnnx.data.readers import Fault
 from rnnx.errors import DataError, UsageError, did_you_mean
-from rnnx.models.protocols import Classifier
+from rnnx.models.protocols import Classifier, Integers
 from rnnx.text import fields as joining
-from rnnx.types import Item, Token
+from rnnx.types import Item, LeftOut, Token
 
+LIMIT = 1000  # texts of a file that are read as references
+WORDLESS = "no words in the text"
 Text = tuple[str, tuple[Token, ...]]  # a text and its tokens
 
 
@@ -31,6 +37,23 @@ def checked(model: Classifier, texts: Iterable[Item], fields: Sequence[str]) -> 
     if isinstance(texts, str | Mapping):
         raise UsageError("texts is one text", "give a list: [text]")
     return (_checked(model, item, i, order(model, fields)) for i, item in enumerate(texts))
+
+
+def references(model: Classifier, path: str, fields: Sequence[str], fault: Fault) -> Integers:
+    """The ids (N,) of the texts of a file, one after another; ``fault`` is told of each that is left out.
+
+    Raises DataError for a file that cannot be read, or has no words in it.
+    """
+    names, tokens = order(model, fields), list[Token]()
+    for row in islice(readers.read(Path(path), fault, text=names), LIMIT):
+        found = tokenize(model, row.item, names)[1]
+        tokens += found
+        if not found:
+            fault(LeftOut(row.where, WORDLESS))
+    if not tokens:
+        raise DataError(f"{path}: no words in it", "name a file of texts")
+    ids: Integers = model.collate([tokens]).ids[0]
+    return ids
 
 
 def _checked(model: Classifier, item: Item, index: int, order: tuple[str, ...]) -> Text:

@@ -51,7 +51,8 @@ class TorchClassifier(Encoder):
 
     def forward(self, batch: Batch) -> Array:
         """Logits (B, C)."""
-        return self.logits(self.embed(batch), batch)
+        parts = [Batch(batch.ids[rows], batch.lengths[rows]) for rows in _parts(*batch.ids.shape)]
+        return np.concatenate([self.logits(self.embed(part), part) for part in parts])
 
     def logits(self, x: Array, batch: Batch) -> Array:
         """Logits (B, C) from embeddings (B, T, E)."""
@@ -74,9 +75,8 @@ class TorchClassifier(Encoder):
         """
         points, tokens = at.shape[1], x.shape[1]
         index = np.broadcast_to(base.which, (*at.shape, tokens)).reshape(at.size, tokens)
-        every = np.arange(at.size)
         found = []
-        for rows in np.split(every, every[:: max(1, BUDGET // tokens)][1:]):
+        for rows in _parts(at.size, tokens):
             i = rows // points
             start = base.rows[index[rows]]
             step = x[i] - start
@@ -125,6 +125,12 @@ def differentiable() -> Iterator[None]:
     """Gradients are kept for a while, whatever the caller has switched off."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
+
+
+def _parts(rows: int, tokens: int) -> list[Integers]:
+    """The rows in groups that fit, of so many tokens each."""
+    every = np.arange(rows)
+    return np.split(every, every[:: max(1, BUDGET // tokens)][1:])
 
 
 @contextmanager
