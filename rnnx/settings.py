@@ -42,6 +42,8 @@ MEANINGS = {
     "square": "whether the squares of the gradients are averaged",
     "variant": "beta: from the change of the cell state; gamma: as far as later forget gates keep it",
     "longest": "tokens of a phrase, at most",
+    "first": "one of the two phrases: words that stand side by side in the text; both must be given",
+    "second": "the other one; where there are several, the two that are nearest to each other count",
     "layer": "whose states: -1 the top layer's, 0 the bottom one's",
     "norm": "how a token's gradient becomes one number: its length, the sum of absolute values, of squares, of all as "
     "they are, or the largest absolute value",

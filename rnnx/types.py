@@ -85,6 +85,7 @@ class Phrases:
 
     ``phrases``: all up to a length; the parts of one are its tokens. ``hierarchy``: the tokens, then what is joined of
     them, up to the whole text; the parts of a phrase are the last before it in ``spans`` that fill it.
+    ``interaction``: the two that were asked for; the interaction of each is what it says with the other beyond both.
     """
 
     view: str

@@ -78,6 +78,26 @@ class TestExplain:
         assert table[0].startswith("row,position,tokens,phrase,start,end,field,score,interaction,")
         assert len(table) == 4
 
+    def test_an_interaction(self, run: Run, tmp_path: Path) -> None:
+        argv = "explain", "-m", "sentiment-lstm", "--view", "interaction", "--set", "first=not"
+        argv += "--set", "second=really good"
+        out = run(*argv, "It is not really good, I say.").out
+        shown = dict(line.split(": ", 1) for line in out.splitlines()[2:])
+        assert (shown["first"].split()[0], shown["second"].split()[:2]) == ("not", ["really", "good"])
+        number = float(shown["interaction"].replace("\u2212", "-"))
+        assert number > 1
+        assert "view interaction \u00b7 first=not \u00b7 second=really good" in shown["method"]
+        assert "together" in run(*argv, "It is not really good, I say.", screen=True, width=30).out
+        rows = list(csv.DictReader(io.StringIO(run(*argv, "It is not really good, I say.", "-f", "csv").out)))
+        assert [row["phrase"] for row in rows] == ["not", "really good"]
+        assert [round(float(row["interaction"]), 2) for row in rows] == [number, number]
+        source = tmp_path / "in.txt"
+        source.write_text("fine\nNot really good\nreally good\n")
+        result = run(*argv, str(source), "-f", "jsonl")
+        assert [json.loads(line)["text"] for line in result.out.splitlines()] == ["Not really good"]
+        assert f"warning: {source}:1: the text has no 'not' and no 'really good'; left out" in result.err
+        assert f"warning: {source}:3: the text has no 'not'; left out" in result.err
+
     def test_chain(self, run: Run) -> None:
         out = run("explain", "--view", "chain", "a dull film").out
         assert out.splitlines()[1].split("\t") == ["token", *registry.view("chain").columns]
@@ -167,7 +187,7 @@ class TestExplain:
             "not bad", "a good film", "a film", "really", "really good"
         ]  # fmt: skip
         what = "contextual decomposition overflows in a text of"
-        assert f"warning: {source}:3: {what} 400 tokens; explain shorter texts" in result.err
+        assert f"warning: {source}:3: {what} 400 tokens; left out" in result.err
         assert f"warning: {source}:4: no words in the text; left out" in result.err
         assert f"warning: {source}:6: {what} 401 tokens" in result.err
         random_model(folder, Spec("rnn-relu", "last", ("negative", "positive")), scale=20)
@@ -390,6 +410,12 @@ class TestMistakes:
             ),
             (["explain", "x", "--of", "loss", "--view", "hierarchy"], "hierarchy shares out the target's logit", "ig"),
             (["explain", "x", "--of", "prop"], "--of 'prop' is not one of logit, prob, loss", "did you mean prob?"),
+            (["explain", "x", "--view", "interaction"], "interaction: first is missing", "--set first=not"),
+            (
+                ["explain", "bad", "--view", "interaction", "--set", "first=not", "--set", "second=good"],
+                "the text has no 'not' and no 'good'",
+                "name words that stand in the text",
+            ),
             (["explain", "x", "--set", "of=prop"], "lrp: of must be logit, not 'prop'", "choose from logit"),
             (["explain", "x", "-f", "yaml"], "--format 'yaml' is not one of", ""),
             (["explain", "x", "--color", "red"], "--color 'red' is not one of", ""),

@@ -14,17 +14,18 @@ import pytest
 from hypothesis import given
 
 import rnnx
-from rnnx.errors import ConfigError, Unexplained, Unsupported
+from rnnx.errors import ConfigError, DataError, Unexplained, Unsupported
 from rnnx.methods import contextual as methods
 from rnnx.methods.contextual import cd, phrases
 from rnnx.methods.hierarchy import _peaks, hierarchy
+from rnnx.methods.interaction import interaction
 from rnnx.methods.telescoping import cell, reat
 from rnnx.models import checkpoint
 from rnnx.models.checkpoint import Weights
 from rnnx.models.engine import contextual as engine
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Batch, Spans
-from rnnx.types import Explanation, Phrase, Phrases
+from rnnx.types import Explanation, LeftOut, Phrase, Phrases
 from tests.test_networks import (
     HIDDEN,
     KINDS,
@@ -311,10 +312,104 @@ def test_a_share_that_is_no_number_is_an_error(function: Any, monkeypatch: pytes
     done = model.decomposition(batch)
     broken = replace(done, share=lambda texts, spans: np.where(texts[:, None] % 2, done.share(texts, spans), np.inf))
     monkeypatch.setattr(RecurrentClassifier, "decomposition", lambda *_: broken)
-    with pytest.raises(Unexplained, match="overflows in a text of 3 tokens") as caught:
+    with pytest.raises(Unexplained, match="loses its digits in a text of 3 tokens") as caught:
         function(model, batch, np.array([0, 1, 0, 1]))
     assert list(caught.value.reasons) == [0, 2]
     assert "of 5 tokens" in caught.value.reasons[2]
+
+
+# --- two phrases -----------------------------------------------------------------------------------------------------
+
+
+def every_pair(ids: list[int], first: list[int], second: list[int]) -> list[tuple[int, int]]:
+    """Where both stand without a common token, the nearest first."""
+    starts = [[i for i in range(len(ids)) if ids[i : i + len(phrase)] == phrase] for phrase in (first, second)]
+    free = [(a, b) for a, b in product(*starts) if not {*range(a, a + len(first))} & {*range(b, b + len(second))}]
+    between = {(a, b): max(b - a - len(first), a - b - len(second)) for a, b in free}
+    return sorted(free, key=lambda pair: (between[pair], min(pair), max(pair)))
+
+
+@pytest.mark.parametrize("shape", shapes(layers=2), ids=named)
+@few
+@given(seed=seeds, lengths=some_lengths)
+def test_the_interaction_of_two_phrases(shape: Shape, seed: int, lengths: list[int]) -> None:
+    """Of words of three kinds, so that many stand several times: against all pairs, and masks written out."""
+    model, rng = numpy_model(shape, arrays(shape.torch(seed))), np.random.default_rng(seed)
+    known = ("good", "bad", "not")
+    texts = [" ".join(rng.choice(known, n)) for n in lengths]
+    first, second = (" ".join(rng.choice(known, rng.integers(1, 3))) for _ in range(2))
+    batch, target = model.encode(texts), rng.integers(0, len(model.labels), len(texts))
+    a, b = (model.encode([phrase]).ids[0].tolist() for phrase in (first, second))
+    pairs = [every_pair(ids[:n].tolist(), a, b) for ids, n in zip(batch.ids, batch.lengths, strict=True)]
+    lost = [i for i, found in enumerate(pairs) if not found]
+    if lost:
+        with pytest.raises(Unexplained) as caught:
+            interaction(model, batch, target, first=first, second=second)
+        assert list(caught.value.reasons) == lost
+        texts, pairs = ([each[i] for i in range(len(lengths)) if i not in lost] for each in (texts, pairs))
+        target = np.delete(target, lost)
+    if not texts:
+        return
+    batch = model.encode(texts)
+    found = interaction(model, batch, target, first=first, second=second)
+    back = interaction(model, batch, target, first=second, second=first)
+    np.testing.assert_array_equal(found.interaction, back.interaction)
+    done = model.decomposition(batch)
+    for i, ((at, other), *_) in enumerate(pairs):
+        masks = np.zeros((3, batch.ids.shape[1]), bool)
+        masks[[0, 2], at : at + len(a)] = masks[[1, 2], other : other + len(b)] = True
+        sign = 2 * target[i] - 1 if len(done.bias) == 1 else 1
+        shares = sign * done.share(np.full(3, i), masks)[:, 0 if len(done.bias) == 1 else target[i]]
+        own = found.text == i
+        places = list(zip(found.start[own], found.stop[own], strict=True))
+        assert places == [(at, at + len(a)), (other, other + len(b))]
+        np.testing.assert_allclose(found.score[own], shares[:2], atol=1e-9)
+        np.testing.assert_allclose(found.interaction[own], shares[2] - shares[0] - shares[1], atol=1e-9)
+
+
+def test_not_and_good_interact() -> None:
+    """Each as it is said of the target, on a shipped model; what a hierarchy of two words joins is the same number."""
+    model = checkpoint.load("sentiment-lstm")
+    for text, word, sign in (("This is not good.", "good", -1), ("This is not bad.", "bad", 1)):
+        given = {"view": "interaction", "first": "NOT", "second": word, "target": "positive"}
+        (e,) = rnnx.explain(model, [text], **given)  # type: ignore[arg-type]
+        assert isinstance(e.evidence, Phrases)
+        words = [e.tokens[s.start].text for s in e.evidence.spans]
+        one, other = e.evidence.spans
+        assert (words, one.interaction) == (["not", word], other.interaction)
+        assert sign * one.interaction > 1
+        assert Explanation.from_dict(json.loads(json.dumps(e.to_dict()))) == e
+    (e,) = rnnx.explain(model, ["not good"], view="interaction", first="not", second="good")
+    (tree,) = rnnx.explain(model, ["not good"], view="hierarchy")
+    assert e.evidence.spans[0].interaction == pytest.approx(tree.evidence.spans[-1].interaction, abs=1e-5)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("", "good", "interaction: first is missing"), ("not", " ", "interaction: second is missing"),
+        ("<br />", "good", "interaction: first has no words"),
+        ("not", "zyxish", "interaction: the model does not know 'zyxish'"),
+    ],
+)  # fmt: skip
+def test_phrases_that_cannot_be_are_refused(first: str, second: str, words: str) -> None:
+    model = checkpoint.load("sentiment-lstm")
+    with pytest.raises(ConfigError, match=words):
+        list(rnnx.explain(model, ["a zyxish film is not good"], view="interaction", first=first, second=second))
+
+
+def test_texts_without_both_phrases_are_left_out_by_name() -> None:
+    model, told = checkpoint.load("sentiment-lstm"), list[LeftOut]()
+    texts = ["fine", "not good", "not bad", "a good film", "good", "good, good"]
+    given = {"view": "interaction", "first": "not", "second": "good"}
+    found = list(rnnx.explain(model, texts, **given, left_out=told.append))  # type: ignore[arg-type]
+    assert [e.text for e in found] == ["not good"]
+    assert [(what.text, what.reason) for what in told] == [
+        (0, "the text has no 'not' and no 'good'"), (2, "the text has no 'good'"), (3, "the text has no 'not'"),
+        (4, "the text has no 'not'"), (5, "the text has no 'not'"),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="text 0: the text has no 'good' apart from 'not good'"):
+        list(rnnx.explain(model, ["this is not good"], view="interaction", first="not good", second="good"))
 
 
 def test_negation_turns_a_phrase() -> None:

@@ -162,6 +162,13 @@ def tree(item: Item = "not bad at all", view: str = "hierarchy") -> Explanation:
     return replace(explanation(item), method="cd", settings={}, evidence=Phrases(view, spans))
 
 
+def pair(text: str = "not bad at all") -> Explanation:
+    """The first word, and what begins with the third."""
+    e, settings = explanation(text), {"first": "\x1b[2J"}
+    spans = Phrase(0, 1, 0.4, 1.25), Phrase(2, len(e.tokens), -0.5, 1.25)
+    return replace(e, method="cd", settings=settings, evidence=Phrases("interaction", spans))
+
+
 def long_tree(tokens: int, *, chain: bool) -> Explanation:
     """Every second token speaks; joined from the left, or in pairs of pairs."""
     groups = [Phrase(i, i + 1, (-1.0) ** (i // 2) * (i % 2), 0.0) for i in range(tokens)]
@@ -201,7 +208,7 @@ class TestPhrases:
     @pytest.mark.parametrize("chain", [True, False])
     @pytest.mark.parametrize("tokens", [1, 2, 30, 200])
     def test_every_line_fits(self, tokens: int, chain: bool, width: int) -> None:
-        for e in (long_tree(tokens, chain=chain), tree(), tree(view="phrases")):
+        for e in (long_tree(tokens, chain=chain), tree(), tree(view="phrases"), pair("电影 " * (tokens + 2))):
             for line in ESCAPE.sub("", draw(e, width)).splitlines():
                 assert cell_len(line) <= width
 
@@ -252,6 +259,27 @@ class TestPhrases:
             "for: not bad at all +0.80 (interaction +0.28)",
             "against: nothing",
             "together: not bad +0.50 (interaction +2.90)",
+        ]
+
+    def test_two_phrases_and_their_sum(self) -> None:
+        e = pair()
+        lines = [line.rstrip() for line in ESCAPE.sub("", draw(e)).splitlines()]
+        assert lines[2:8] == [
+            "  not bad at all",
+            "",
+            "                score",
+            "  first         +0.40  not",
+            "  second        \u22120.50  at all",
+            "  interaction   +1.25  what the two say together beyond that",
+        ]
+        assert lines[8].startswith("  together      +1.15  the sum")
+        assert list(plain.lines(e))[1:] == [
+            "{++not++} bad [--at--] [--all--]",
+            "first: not +0.40",
+            "second: at all \u22120.50",
+            "interaction: +1.25",
+            "together: +1.15",
+            "method: cd \u00b7 view interaction \u00b7 first=\u241b[2J",
         ]
 
     def test_fields_are_named_where_they_begin(self) -> None:

@@ -60,6 +60,7 @@ def explain(
       rnnx explain --method grad-x-input --target negative "good actors, no plot"
       rnnx explain --view hierarchy "the plot is thin, the acting superb"
       rnnx explain --phrases --set longest=3 "not bad at all"
+      rnnx explain --view interaction --set first=not --set second=good "This is not good."
       rnnx explain --view chain "the first half drags"
       rnnx explain --view memory -m sentiment-lstm "the first half drags"
       rnnx explain reviews.csv --format jsonl --output explained.jsonl

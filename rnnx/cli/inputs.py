@@ -132,11 +132,13 @@ class Asked:
 
     def left_out(self, what: LeftOut) -> None:
         """Warn of it, a text by where it stands. Raises DataError for an argument."""
-        if what.text is not None:
-            what = what._replace(where=next(self._waiting).where)
-        if what.where == ARGUMENT:
+        if what.text is None:
+            self._faults(what)
+            return
+        where = next(self._waiting).where
+        if where == ARGUMENT:
             raise DataError(what.reason, what.detail)
-        self._faults(what)
+        self._faults(LeftOut(where, what.reason))
 
     def beside(self, results: Iterable[T]) -> Iterator[tuple[Row, T]]:
         """Rows with their results, in order; those that are left out have none."""

@@ -12,6 +12,7 @@ from rnnx.models.protocols import Array, Batch, Decomposable, Diagnosed, Integer
 from rnnx.models.scores import cotangent
 from rnnx.settings import Logit
 
+LOST = 1e-3  # of the logit: where a span's share and all other tokens' miss it by more, the digits of both are lost
 AT_ONCE = 4_000_000  # spans times tokens that are asked for together: their masks take a byte each
 
 
@@ -80,19 +81,25 @@ class Shares:
         return cls(done.share, choice, ((done.logits - done.bias) * choice).sum(1), batch.lengths)
 
     def __call__(self, text: Integers, start: Integers, stop: Integers) -> Array:
-        """The shares (N,) of the spans of tokens from ``start`` to before ``stop``.
-
-        Raises Unexplained for the texts of which one is no number: the parts of a state can grow from token to token,
-        without bound.
-        """
+        """The shares (N,) of the spans of tokens from ``start`` to before ``stop``. Raises as ``sets`` does."""
         out, places = np.zeros(len(text)), np.arange(self.lengths.max())
         size = max(1, AT_ONCE // len(places))
         for part in (slice(i, i + size) for i in range(0, len(text), size)):
-            spans = (places >= start[part, None]) & (places < stop[part, None])
-            with np.errstate(over="ignore", invalid="ignore"):
-                out[part] = (self.share(text[part], spans)[0] * self.choice[text[part]]).sum(1)
-        if over := set(text[~np.isfinite(out)].tolist()):
-            what = "contextual decomposition overflows in a text of"
-            reasons = {i: f"{what} {self.lengths[i]} tokens" for i in sorted(over)}
-            raise Unexplained(reasons, "explain shorter texts, or use another method, such as lrp")
+            out[part] = self.sets(text[part], (places >= start[part, None]) & (places < stop[part, None]))
         return out
+
+    def sets(self, text: Integers, tokens: Mask) -> Array:
+        """The shares (N,) of sets of tokens (N, T) of the texts (N,).
+
+        Raises Unexplained for the texts of which one has lost its digits: the parts of a state can grow from token to
+        token, without bound, and then no longer add up to it.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            found, rest = (self.share(text, tokens) * self.choice[text]).sum(-1, dtype=np.float64)
+            kept = np.abs(found + rest - self.logit[text]) <= LOST * (1 + np.abs(self.logit[text]))
+        if lost := set(text[~kept].tolist()):
+            what = "contextual decomposition loses its digits in a text of"
+            reasons = {i: f"{what} {self.lengths[i]} tokens" for i in sorted(lost)}
+            raise Unexplained(reasons, "explain shorter texts, or use another method, such as lrp")
+        share: Array = found
+        return share

@@ -70,4 +70,21 @@ VIEWS = {
         paper="Singh, Murdoch & Yu 2019",
         weakness="greedy: what was joined once stays so; words that stand apart are never joined alone",
     ),
+    "interaction": View(
+        "interaction",
+        "rnnx.methods.interaction:interaction",
+        "cd",
+        "two phrases that are named: what they say together, and neither of them alone, as a number",
+        columns={
+            "score": "the phrase's own share of the target's logit: + for, \u2212 against",
+            "interaction": "what the two say together beyond that",
+            "together": "the sum: the share of both as one",
+        },
+        needs=frozenset({"decomposition"}),
+        signed=True,
+        cost="about 12 forward passes",
+        adds_up="the two scores and the interaction to the share of both phrases together",
+        paper="Murdoch, Liu & Yu 2018",
+        weakness="what the two say only together with a third word is in no number of it",
+    ),
 }

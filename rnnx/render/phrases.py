@@ -10,6 +10,7 @@ from rnnx.render.text import signed, visible
 from rnnx.types import Attribution, Explanation, Phrase, Phrases
 
 TREE = "hierarchy"  # the view whose phrases are a tree
+PAIR = "interaction"  # the view of two that were named
 TOP = 5  # phrases of a list
 LONG = 40  # tokens of a text whose tree leaves out the steps in which nothing happens
 ENOUGH = 0.95  # share of a phrase's score with which a shorter one inside it stands for it
@@ -37,8 +38,9 @@ def words(explanation: Explanation, phrase: Phrase) -> str:
 
 
 def alone(explanation: Explanation, phrases: Phrases) -> Attribution:
-    """The scores of the single tokens."""
-    scores = {span.start: span.score for span in phrases.spans if span.stop - span.start == 1}
+    """The scores of the single tokens, or of the phrases that were named."""
+    shown = [span for span in phrases.spans if span.stop - span.start == 1 or phrases.view == PAIR]
+    scores = {i: span.score for span in shown for i in range(span.start, span.stop)}
     return Attribution(tuple(scores.get(i, 0.0) for i in range(len(explanation.tokens))), signed=True)
 
 
@@ -141,8 +143,9 @@ def plain(explanation: Explanation, phrases: Phrases) -> Iterator[str]:
 
 def numbers(phrase: Phrase) -> tuple[str, str]:
     """Score and interaction, to be read beside others: two digits after the point. A token has no interaction."""
-    return _two(phrase.score), _two(phrase.interaction) if phrase.stop - phrase.start > 1 else ""
+    return two(phrase.score), two(phrase.interaction) if phrase.stop - phrase.start > 1 else ""
 
 
-def _two(value: float) -> str:
+def two(value: float) -> str:
+    """A number with its sign, to two digits after the point."""
     return signed(round(value, 2)) if abs(value) >= 0.005 else "0.00"

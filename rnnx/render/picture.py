@@ -11,7 +11,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from rnnx.render import palette, phrases, plain, traces, trees
+from rnnx.render import pairs, palette, phrases, plain, traces, trees
 from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Trace
@@ -43,7 +43,10 @@ def _parts(
     colours = console.color_system
     look = partial(palette.style, signed=signed, background=background, colours=colours) if colours else None
     if isinstance(evidence, Phrases):
-        table = trees.table(explanation, evidence, look, width)
+        if evidence.view == phrases.PAIR:
+            table = pairs.table(explanation, evidence, look, width)
+        else:
+            table = trees.table(explanation, evidence, look, width)
         if evidence.view == phrases.TREE:
             return [table]
         return [_body(explanation, phrases.alone(explanation, evidence), look), Text(), table]

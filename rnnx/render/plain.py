@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render import phrases
+from rnnx.render import pairs, phrases
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Phrases, Trace
@@ -23,7 +23,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     elif isinstance(evidence, Phrases):
         if evidence.view != phrases.TREE:
             yield _line(explanation, phrases.alone(explanation, evidence))
-        yield from phrases.plain(explanation, evidence)
+        yield from (pairs if evidence.view == phrases.PAIR else phrases).plain(explanation, evidence)
     else:
         yield _line(explanation, evidence)
         for name, entries in strongest(explanation, evidence):

@@ -62,7 +62,7 @@ def _sum(explanation: Explanation) -> Iterator[str]:
 
 def method_line(explanation: Explanation) -> str:
     """The method with its settings."""
-    settings = [f"{name}={value}" for name, value in explanation.settings.items()]
+    settings = [f"{name}={visible(str(value))}" for name, value in explanation.settings.items()]
     evidence = explanation.evidence
     shown = [] if isinstance(evidence, Attribution) else [f"view {evidence.view}"]
     return " \u00b7 ".join([explanation.method, *shown, *settings])

@@ -38,7 +38,7 @@ def table(explanation: Explanation, phrases: Phrases, look: Look | None, width: 
         line.append(f"{score:>{SCORE}}" + (f"{interaction:>{INTERACTION}}" if numbers > SCORE else ""))
         room = width - label - numbers - 2
         guide = _end(guide, room // 2)
-        said = _ends(chosen.words(explanation, phrase), room - cell_len(guide))
+        said = ends(chosen.words(explanation, phrase), room - cell_len(guide))
         lines.append(line.append(f"  {guide}", FADED).append(said, look(phrase.score / top) if look else ""))
     return Group(*lines, Text(), _meanings(phrases, numbers > SCORE))
 
@@ -54,7 +54,7 @@ def _lists(phrases: Phrases) -> Iterator[tuple[str, str, Phrase | None]]:
             yield "" if i else name, "", phrase
 
 
-def _ends(text: str, width: int) -> str:
+def ends(text: str, width: int) -> str:
     """The text, or how it begins and ends."""
     if cell_len(text) <= width:
         return text
