@@ -34,7 +34,7 @@ Texts = Any  # a file of texts: users give its name, which is what an explanatio
 MEANINGS = {
     "baseline": "what stands in for every token: zeros, the padding, an unknown word, or the vocabulary's mean",
     "quadrature": "where the points of the path are; those of Clenshaw and Curtis are kept when more are added",
-    "steps": "steps of the path, at most; those of Clenshaw and Curtis are a power of two",
+    "steps": "steps of the path, at most; Clenshaw and Curtis take the largest power of two up to it, 64 for 100",
     "tolerance": "share of the score's difference that may be missing before points are added",
     "references": "a file of texts to draw baselines from; without one, words are drawn, frequent ones more often",
     "samples": "how many draws",

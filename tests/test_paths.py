@@ -218,7 +218,8 @@ def test_integrated_gradients_add_up(shape: Shape, seed: int, lengths: list[int]
     np.testing.assert_allclose(ends[1] - ends[0] - found.sum(1), diagnostics["residual"], atol=1e-12)
     assert not found[~batch.mask].any()
     smooth = shape.kind != "rnn-relu" and shape.pooling != "max"
-    over = np.abs(diagnostics["residual"]) > np.maximum(1e-3 * np.abs(diagnostics["difference"]), FLOOR)
+    sizes = np.abs(found).sum(1)
+    over = np.abs(diagnostics["residual"]) > np.maximum(1e-3 * np.abs(diagnostics["difference"]), FLOOR * sizes)
     assert (diagnostics["points"][over] == 1025).all()
     assert not (over.any() and smooth)
 
@@ -263,6 +264,24 @@ def test_a_saturated_model_has_sensible_scores(of: Any) -> None:
     assert [e.tokens[i].text for i in np.argsort(-shares)[:2]] == ["wonderful", "moving"]
     if of != "logit":
         assert values(gradient).max() < 1e-3 < 0.1 < values(e).max()
+
+
+@pytest.mark.parametrize("shift", [0, -6, -20])
+def test_a_small_probability_is_explained_as_well_as_a_large_one(shift: float) -> None:
+    """Down to 1e-9 of a probability: no point is saved because the numbers are small."""
+    model = checkpoint.load("sentiment-lstm")
+    low = replace(model, network=replace(model.network, b_out=model.network.b_out + np.float32(shift)))
+    texts = ["not bad at all", "a wonderful film , moving and funny", "The plot is thin, the acting superb.", "meh"]
+    for e in rnnx.explain(low, texts, "ig", target="positive", of="prob", steps=512):
+        difference, sizes = abs(e.diagnostics["difference"]), np.abs(values(e)).sum()
+        assert sizes < 1000 * np.exp(shift)
+        assert abs(e.diagnostics["residual"]) <= max(1e-3 * difference, FLOOR * sizes)
+
+
+@pytest.mark.parametrize(("steps", "points"), [(100, 65), (64, 65), (63, 33), (2, 3), (1, 3)])
+def test_steps_of_clenshaw_and_curtis_are_a_power_of_two(steps: int, points: int) -> None:
+    (e,) = rnnx.explain(checkpoint.load("sentiment-lstm"), ["not bad"], "ig", steps=steps, tolerance=0)
+    assert e.diagnostics["points"] == points
 
 
 # --- baselines ----------------------------------------------------------------------------------------------

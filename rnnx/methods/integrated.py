@@ -14,7 +14,7 @@ from rnnx.models.scores import score
 from rnnx.settings import Amount, Baseline, Count, Of
 
 FIRST = 8  # steps of the first rule; of some texts in a hundred, the residual of fewer is small by accident
-FLOOR = 1e-4  # single precision ends soon below
+FLOOR = 1e-5  # of the sum of the scores' sizes; rounding in single precision comes to 6e-7 of it
 RULES = {"clenshaw-curtis": clenshaw_curtis, "gauss-legendre": gauss_legendre}
 
 
@@ -37,10 +37,12 @@ def ig(
     diagnostic ``residual`` is what their sum lacks of ``difference``, for want of more points.
 
     A text has 9 points at first, and twice the steps as long as its residual is above ``tolerance`` times the
-    difference (and above 0.0001, whatever the difference), up to ``steps`` steps; the diagnostic ``points`` says
-    how many it had. A tolerance of 0 takes all ``steps`` at once. The points of ``clenshaw-curtis`` (one more than
-    steps, a power of two) serve the next rule too; those of ``gauss-legendre`` (as many as steps) do not. A small
-    residual does not see errors of single tokens that cancel out.
+    difference and above 0.00001 times the sum of the scores' sizes (rounding is not far below), up to ``steps``
+    steps; the diagnostic ``points`` says how many it had. Both bounds grow and shrink with what is explained, so that
+    a small probability is as well explained as a large logit. A tolerance of 0 takes all steps at once. The points of
+    ``clenshaw-curtis`` serve the next rule too; there is one more of them than steps, and its steps are a power of two,
+    the largest up to ``steps`` (64 for 100), at least 2. Those of ``gauss-legendre``, as many as steps, whatever their
+    number, do not. A small residual does not see errors of single tokens that cancel out.
 
     ``baseline`` is what stands for "nothing said": a ``zero`` vector for each token, the embedding of the padding
     (``pad``, zeros too in networks that rnnx trained), of an unknown word (``unk``), or the ``mean`` of all words.
@@ -63,7 +65,8 @@ def ig(
         scores[rows] = np.einsum("k,rkt->rt", weights, known)
         points[rows] = len(weights)
         residual = missing(difference, scores)
-        more = (np.abs(residual) > np.maximum(tolerance * np.abs(difference), FLOOR))[rows]
+        least = np.maximum(tolerance * np.abs(difference), FLOOR * np.abs(scores).sum(1))
+        more = (np.abs(residual) > least)[rows]
         rows, known = rows[more], known[more]
         if not len(rows):
             break
