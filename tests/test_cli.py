@@ -186,18 +186,18 @@ class TestExplain:
         assert [json.loads(line)["text"] for line in result.out.splitlines()] == [
             "not bad", "a good film", "a film", "really", "really good"
         ]  # fmt: skip
-        what = "contextual decomposition overflows in a text of"
+        what = "contextual decomposition loses its digits in a text of"
         assert f"warning: {source}:3: {what} 400 tokens; left out" in result.err
         assert f"warning: {source}:4: no words in the text; left out" in result.err
         assert f"warning: {source}:6: {what} 401 tokens" in result.err
+        result = run("explain", *argv, "--method", "cd", long)
+        assert result.code == 2
+        assert result.err.startswith(f"error: {what} 400 tokens\nhint: explain shorter texts")
         random_model(folder, Spec("rnn-relu", "last", ("negative", "positive")), scale=20)
         result = run("predict", *argv, str(source))
         assert (result.code, len(result.out.splitlines())) == (0, 4)
         assert f"warning: {source}:3: the model gives numbers too large" in result.err
         assert " of 4 agree with the field 'label'" in result.err
-        result = run("explain", *argv, "--method", "cd", long)
-        assert result.code == 2
-        assert result.err.startswith(f"error: {what} 400 tokens\nhint: explain shorter texts")
 
     def test_bad_rows_of_references_are_said(self, run: Run, tmp_path: Path) -> None:
         source, other = tmp_path / "in.csv", tmp_path / "references.csv"

@@ -359,7 +359,7 @@ def test_the_interaction_of_two_phrases(shape: Shape, seed: int, lengths: list[i
         masks = np.zeros((3, batch.ids.shape[1]), bool)
         masks[[0, 2], at : at + len(a)] = masks[[1, 2], other : other + len(b)] = True
         sign = 2 * target[i] - 1 if len(done.bias) == 1 else 1
-        shares = sign * done.share(np.full(3, i), masks)[:, 0 if len(done.bias) == 1 else target[i]]
+        shares = sign * done.share(np.full(3, i), masks)[0][:, 0 if len(done.bias) == 1 else target[i]]
         own = found.text == i
         places = list(zip(found.start[own], found.stop[own], strict=True))
         assert places == [(at, at + len(a)), (other, other + len(b))]
@@ -410,6 +410,18 @@ def test_texts_without_both_phrases_are_left_out_by_name() -> None:
     ]  # fmt: skip
     with pytest.raises(DataError, match="text 0: the text has no 'good' apart from 'not good'"):
         list(rnnx.explain(model, ["this is not good"], view="interaction", first="not good", second="good"))
+
+
+def test_lost_digits_are_told() -> None:
+    """In long texts the two shares of a long span can grow until they no longer add up; single tokens stay exact."""
+    model = checkpoint.load("sentiment-lstm")
+    ids = np.random.default_rng(0).integers(2, 3000, (1, 800))
+    batch, none = Batch(ids, np.array([800])), np.zeros(4, int)
+    shares = methods.Shares.of(model, batch, np.array([1]))
+    starts = np.array([0, 200, 600, 799])
+    assert np.abs(shares(none, starts, starts + 1)).max() < 10
+    with pytest.raises(Unexplained, match="loses its digits in a text of 800 tokens"):
+        shares(none, none + np.arange(4) * 100, none + np.arange(4) * 100 + 400)
 
 
 def test_negation_turns_a_phrase() -> None:

@@ -61,7 +61,7 @@ def agree(name: str, method: str, device: str, atol: float) -> None:
     model, other = rnnx.load(name), rnnx.load(name, engine="torch", device=device)
     texts = TEXTS if Path(name).is_dir() else LONG
     known = settings.signature(METHODS[method].function).settings
-    for of in ("logit", "prob", "loss") if "of" in known else ("",):
+    for of in known["of"].choices if "of" in known else ("",):
         given = {key: value for key, value in {**FIXED, "of": of}.items() if key in known}
         ours, theirs = found(model, texts, method, **given), found(other, texts, method, **given)
         np.testing.assert_allclose(theirs, ours, atol=atol * max(1, np.abs(ours).max()))
@@ -365,14 +365,15 @@ def test_the_command_line_gives_the_same_with_both(run: Run) -> None:
     assert run("predict", "not bad", "--device", "auto").out == run("predict", "not bad").out
 
 
+ASKED = {"interaction": ["--set", "first=the", "--set", "second=is"]}  # what a view has to be told
 INSIDE = [["--method", name] for name in ("lrp", "deeplift", "cd", "cell", "reat")] + [
-    ["--view", v] for v in registry.VIEWS
+    ["--view", name, *ASKED.get(name, [])] for name in registry.VIEWS
 ]
 
 
 @pytest.mark.parametrize("argv", INSIDE, ids=lambda argv: argv[1])
 def test_the_command_line_sees_the_same_inside(run: Run, argv: list[str]) -> None:
-    argv = ["explain", "not bad at all", "the plot is thin", "-m", "sentiment-lstm", *argv, "-f", "json"]
+    argv = ["explain", "the film is not bad at all", "the plot is thin", "-m", "sentiment-lstm", *argv, "-f", "json"]
     ours, theirs = run(*argv), run(*argv, "--engine", "torch", "--device", "cpu")
     assert (ours.code, theirs.code, theirs.err) == (0, 0, ours.err)
     assert json.loads(theirs.out) == nearly(json.loads(ours.out))
