@@ -176,10 +176,38 @@ def test_the_noise_is_a_share_of_the_texts_range() -> None:
     variance = 4 * (0.1 * ranges) ** 2 * numbers
     found, diagnostics = smoothgrad(model, BATCH, ONES, rngs(BATCH), samples=4000, noise=0.1, square=True, norm="sum")
     np.testing.assert_allclose(found[:, 0] / 2, 4 * s**2 + variance, rtol=0.05)
-    np.testing.assert_allclose(diagnostics["standard_error"], np.sqrt(2 * variance / 4000), rtol=0.05)
+    of_squares = 2 * np.sqrt(4 * 4 * s**2 * variance + 2 * variance**2)  # two numbers, each (2 s + noise)^2
+    np.testing.assert_allclose(diagnostics["standard_error"], of_squares / np.sqrt(4000), rtol=0.6)
     plain = smoothgrad(model, BATCH, ONES, rngs(BATCH), samples=1, noise=0.0)
     np.testing.assert_allclose(plain.found, grad(model, BATCH, ONES))
     assert not plain.diagnostics  # one draw says nothing of the error
+
+
+@pytest.mark.parametrize("samples", [2, 7, 10, 33, 50])
+def test_the_jackknife_of_a_mean_is_its_standard_error(samples: int) -> None:
+    """Exactly that of the means of the parts, which is the usual one where a part is one draw."""
+    draws = np.random.default_rng(samples).normal(size=(3, samples, 4))
+    parts = [draws[:, : samples // 2], draws[:, samples // 2 :]]
+    found, error = sampling.jackknife(parts, samples, lambda mean: mean)
+    np.testing.assert_allclose(found, draws.mean(1), atol=1e-12)
+    blocks = [draws[:, i :: min(samples, 10)] for i in range(min(samples, 10))]
+    weights = np.array([block.shape[1] for block in blocks]) / samples
+    spread = sum(
+        w / (1 - w) * (block.mean(1) - draws.mean(1)) ** 2 for w, block in zip(weights, blocks, strict=True)
+    ) / len(blocks)
+    np.testing.assert_allclose(error**2, spread, atol=1e-12)
+    if samples <= 10:
+        np.testing.assert_allclose(error, draws.std(1, ddof=1) / np.sqrt(samples), atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "squared", "max", "sum"])
+@pytest.mark.parametrize("square", [False, True])
+def test_the_standard_error_is_how_far_chance_moves_the_scores(norm: Any, square: bool) -> None:
+    model = checkpoint.load("sentiment-lstm")
+    batch = model.encode(["a wonderful film , moving and funny, and not too long"])
+    runs = [smoothgrad(model, batch, ONES[:1], rngs(batch, i), norm=norm, square=square, noise=0.3) for i in range(80)]
+    spread = np.std([run.found[0] for run in runs], axis=0, ddof=1).mean()
+    assert np.mean([run.diagnostics["standard_error"] for run in runs]) == pytest.approx(spread, rel=0.25)
 
 
 # --- the line from a baseline -------------------------------------------------------------------------------

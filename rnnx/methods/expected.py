@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnx.methods.completeness import missing
-from rnnx.methods.sampling import groups, moments, repeated, standard_error
+from rnnx.methods.sampling import groups, mean, repeated, standard_error
 from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.models.seeds import Rngs
@@ -57,8 +57,8 @@ def expected_grad(
         logits = model.forward(Batch(others[:, part].reshape(len(rows), -1), many.lengths))
         return score(logits, target[rows], of).reshape(len(x), -1)
 
-    scores, _, errors = moments(map(slopes, groups(samples, batch, AT_ONCE)), samples)
-    usual = moments(map(at_base, groups(samples, batch, AT_ONCE)), samples).mean
+    scores, errors = mean(map(slopes, groups(samples, batch, AT_ONCE)), samples)
+    usual, _ = mean(map(at_base, groups(samples, batch, AT_ONCE)), samples)
     difference = score(model.logits(x, batch), target, of) - usual
     judged = {"residual": missing(difference, scores), "difference": difference}
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnnx.methods.gradients import NORMS
-from rnnx.methods.sampling import groups, moments, repeated, standard_error
+from rnnx.methods.sampling import groups, jackknife, mean, repeated, standard_error
 from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Norm, Of
@@ -31,15 +31,15 @@ def smoothgrad(
     whose embeddings have Gaussian noise, of a standard deviation that is the share ``noise`` of the range
     (largest minus smallest number) of the text's own embeddings. ``square`` averages the squares of the gradient's
     numbers instead (SmoothGrad-squared, Hooker et al. 2019). ``norm`` makes a score of a token's mean, and ``of``
-    is what is differentiated, both as in ``grad``. The scores do not add up to anything. ``standard_error`` is the
-    mean over the tokens of the length by which a mean gradient may be off by chance: as long as the scores (of
-    ``l2``), it calls for more samples.
+    is what is differentiated, both as in ``grad``. The scores do not add up to anything. ``standard_error``, the mean
+    over the tokens, says how far chance moves a score, whatever its norm: four times the samples halve it.
 
     Returns (batch, token) scores; padding is 0.
     """
-    mean, squares, errors = moments(_gradients(model, batch, target, rngs, samples, noise, of), samples)
-    scores = NORMS[norm](squares if square else mean)
-    return Diagnosed(scores, standard_error(np.linalg.norm(errors, axis=-1), batch, samples))
+    gradients = _gradients(model, batch, target, rngs, samples, noise, of)
+    values = (part.astype(np.float64) ** 2 for part in gradients) if square else gradients
+    scores, errors = jackknife(values, samples, NORMS[norm])
+    return Diagnosed(scores, standard_error(errors, batch, samples))
 
 
 def smoothgrad_x_input(
@@ -63,7 +63,7 @@ def smoothgrad_x_input(
     """
     x = model.embed(batch)
     gradients = _gradients(model, batch, target, rngs, samples, noise, of)
-    scores, _, errors = moments(((x[:, None] * part).sum(-1) for part in gradients), samples)
+    scores, errors = mean(((x[:, None] * part).sum(-1) for part in gradients), samples)
     return Diagnosed(scores, standard_error(errors, batch, samples))
 
 
