@@ -425,7 +425,7 @@ def test_how_much_is_computed_at_once_changes_nothing(
     method: str, model: RecurrentClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = list(rnnx.explain(model, TEXTS, method))
-    monkeypatch.setattr(classifier, "BUDGET", 30)
+    monkeypatch.setattr(classifier, "READ", 30)
     monkeypatch.setattr(sampling, "BUDGET", 70)
     for one, other in zip(before, rnnx.explain(model, TEXTS, method), strict=True):
         np.testing.assert_allclose(values(one), values(other), atol=1e-5)

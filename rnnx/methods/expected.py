@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnx.methods.completeness import missing
 from rnnx.methods.sampling import groups, mean, repeated, standard_error
+from rnnx.models.batching import distinct
 from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
 from rnnx.models.seeds import Rngs
@@ -45,23 +46,30 @@ def expected_grad(
     others = _draw(model, batch, rngs, samples, references)
     at = np.stack([(np.arange(samples) + rng.random(samples)) / samples for rng in rngs])
 
-    words, which = np.unique(others, return_inverse=True)
+    words, which = distinct(others)
     base = model.embed(Batch(words[None], np.array([len(words)])))[0]
 
     def slopes(part: slice) -> Array:
         found, _ = model.slopes(x, Base(base, which[:, part]), batch, target, at[:, part], of)
         return found
 
-    def at_base(part: slice) -> Array:
-        rows, many = repeated(batch, part)
-        logits = model.forward(Batch(others[:, part].reshape(len(rows), -1), many.lengths))
-        return score(logits, target[rows], of).reshape(len(x), -1)
-
     scores, errors = mean(map(slopes, groups(samples, batch, AT_ONCE)), samples)
-    usual, _ = mean(map(at_base, groups(samples, batch, AT_ONCE)), samples)
-    difference = score(model.logits(x, batch), target, of) - usual
+    ends = _read(model, np.concatenate([batch.ids[:, None], others], axis=1), batch, target, of)
+    difference = ends[:, 0] - ends[:, 1:].mean(axis=1)
     judged = {"residual": missing(difference, scores), "difference": difference}
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))
+
+
+def _read(model: Differentiable, ids: Integers, batch: Batch, target: Integers, of: Of) -> Array:
+    """The scores (B, n) of ids (B, n, T), n of the length of each text."""
+
+    def read(part: slice) -> Array:
+        rows, many = repeated(batch, part)
+        logits = model.forward(Batch(ids[:, part].reshape(len(rows), -1), many.lengths))
+        return score(logits, target[rows], of).reshape(len(ids), -1)
+
+    parts = [read(part) for part in groups(ids.shape[1], batch, AT_ONCE)]
+    return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
 def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 from rnnx.errors import DataError
-from rnnx.models.protocols import Batch
+from rnnx.models.protocols import Batch, Integers
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in malloc.h
 BUDGET = 16384  # tokens computed together, padding included; see benchmarks/gradients.py
@@ -44,6 +44,13 @@ def buckets(
         group.append(i)
     if group:
         yield group
+
+
+def distinct(ids: Integers) -> tuple[Integers, Integers]:
+    """Each id once, in order, and for each of ``ids`` its place among them: ``np.unique`` without sorting."""
+    there = np.zeros(ids.max(initial=0) + 1, bool)
+    there[ids] = True
+    return np.flatnonzero(there), (there.cumsum() - 1)[ids]
 
 
 def padded(texts: Sequence[Sequence[int]]) -> Batch:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnx.errors import Unsupported
-from rnnx.models.batching import BUDGET
+from rnnx.models.batching import distinct
 from rnnx.models.encoding import Encoder
 from rnnx.models.engine import contextual, line
 from rnnx.models.engine import layer as layers
@@ -32,6 +32,8 @@ from rnnx.models.protocols import (
 from rnnx.models.scores import cotangent
 from rnnx.text.vocabulary import UNKNOWN, Vocabulary
 from rnnx.types import Token
+
+READ = 32_768  # tokens read together, about: with 128 units their states and gates take 130 MB
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,10 @@ class RecurrentClassifier(Encoder):
     def forward(self, batch: Batch) -> Array:
         """Logits (B, C). Each word is multiplied with the input weights once, wherever it stands."""
         logits = np.empty((len(batch.ids), self.network.w_out.shape[1]), self.network.w_out.dtype)
-        for rows in pieces(batch.lengths, BUDGET):
+        for rows in pieces(batch.lengths, READ):
             packing = Packing.of(batch.lengths[rows])
             ids: Integers = packing.pack(batch.ids[rows])
-            words, which = np.unique(ids, return_inverse=True)
+            words, which = distinct(ids)
             turned = which[packing.turned]
             projected = zip(self.network.levels[0], self.network.project(self.network.embedding[words]), strict=True)
             px = [layers.looked_up(px, turned if layer.reverse else which) for layer, px in projected]
@@ -115,7 +117,7 @@ class RecurrentClassifier(Encoder):
         def chosen(logits: Array, texts: Integers) -> Array:
             return cotangent(logits, np.asarray(target)[texts], of)
 
-        return line.slopes(self.network, x, base, batch.lengths, at, chosen, BUDGET)
+        return line.slopes(self.network, x, base, batch.lengths, at, chosen, READ)
 
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
         """Logits and final state after reading x from ``start``. Raises Unsupported for both directions."""
