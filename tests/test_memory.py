@@ -19,7 +19,7 @@ from rnnx.models.protocols import Array, Batch
 from rnnx.render import plain
 from rnnx.training.network import RECURRENT, RecurrentNetwork
 from tests.conftest import Run
-from tests.test_networks import HIDDEN, KINDS, Shape, arrays, named, numpy_model, random_batch
+from tests.test_networks import HIDDEN, KINDS, Shape, all_layers, arrays, named, numpy_model, pool, random_batch, shapes
 
 SHAPES = [Shape(kind, directions, layers) for kind, directions, layers in product(KINDS, (1, 2), (1, 2))]
 
@@ -122,6 +122,40 @@ def test_it_ends_in_the_identity_and_has_the_columns_of_the_table(model: Recurre
     assert columns.get("dh_T/dc_t", (0,))[-1] == 0
     assert columns.get("dh_1/dh_t", (1,))[0] == pytest.approx(1)
     assert [name for name in registry.view("memory").columns if name in columns] == list(columns)
+
+
+@pytest.mark.parametrize("shape", shapes(output="softmax"), ids=named)
+def test_it_says_whether_the_states_on_the_way_are_read(shape: Shape) -> None:
+    """By pooling, or by the next layer: then the logit is another than that of the states at the ends alone."""
+    weights = arrays(shape.torch(seed=2))
+    model, ends = numpy_model(shape, weights), Shape(shape.kind, shape.directions, pooling="last")
+    batch, target = random_batch(3, [9, 1, 5, 7]), np.array([0, 1, 2, 1])
+    tops = [all_layers(shape, weights, x[:n]) for x, n in zip(model.embed(batch), batch.lengths, strict=True)]
+    out = weights["output.weight"][target]
+    whole = np.array([w @ pool(shape, weights, layers[-1]["h"]) for w, layers in zip(out, tops, strict=True)])
+    for layer in range(shape.layers):
+        _, diagnostics = memory(model, batch, target, layer=layer)
+        alone = np.array([w @ pool(ends, weights, layers[layer]["h"]) for w, layers in zip(out, tops, strict=True)])
+        beside = np.abs(whole - alone)
+        assert not ((beside > 1e-9) & (beside < 3e-5)).any()
+        assert diagnostics["reads_between"].tolist() == (beside > 1e-5).tolist()
+        if layer == shape.layers - 1:
+            assert diagnostics["reads_between"][1] == 0
+            assert (shape.pooling == "last") is not diagnostics["reads_between"].any()
+
+
+def test_it_is_said_to_be_of_no_method_and_no_label() -> None:
+    for name, reads in (("sentiment-lstm", False), ("sentiment-attention", True)):
+        model = rnnx.load(name)
+        found = [next(rnnx.explain(model, ["a dull film"], view="memory", target=label)) for label in model.labels]
+        assert found[0].evidence == found[1].evidence
+        for e in found:
+            lines = list(plain.lines(e))
+            assert "view memory \u00b7 layer=-1 \u00b7 share=0.1" in lines
+            same = f"note: this is the same for {e.target} as for every other label"
+            assert (same in lines) is (e.target != e.prediction.label)
+            assert any("also read directly" in line for line in lines) is reads
+            assert not [line for line in lines if "explained is" in line or "grad" in line]
 
 
 def test_the_layers_of_a_network() -> None:

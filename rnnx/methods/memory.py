@@ -7,6 +7,7 @@ import numpy as np
 from rnnx.errors import ConfigError
 from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Recurrent
 
+SEEN = 1e-5  # of a logit: more is no rounding
 END, REVERSE = ("dh_T", ""), ("dh_1", "_reverse")  # the state where a direction's reading ends, and its diagnostics
 
 
@@ -24,7 +25,8 @@ def memory(model: Recurrent, batch: Batch, target: Integers, *, layer: int = -1,
 
     ``layer`` is whose states these are: -1 the top one's, which the output is made of, 0 the bottom one's. A layer's
     own recurrence alone is measured: with several layers, those below may remember more. What pooling other than the
-    last state takes from the states on the way is not in it either.
+    last state, or a layer above, takes from the states on the way is not in it either; where they do, the diagnostic
+    ``reads_between`` is 1, and a small number does not mean that a token is not heard.
 
     The diagnostic ``tokens_heard`` counts the tokens, from where the reading ends, up to the farthest one after which
     a state, h or c, reaches ``share`` of the largest number of the direction's columns; ``first_heard`` is that share
@@ -45,7 +47,23 @@ def memory(model: Recurrent, batch: Batch, target: Integers, *, layer: int = -1,
         }
         heard, first = _heard(reached, batch, share, backwards=bool(suffix))
         diagnostics |= {f"tokens_heard{suffix}": heard, f"first_heard{suffix}": first}
+    diagnostics["reads_between"] = _reads_between(model, batch, target, layer, found.shape[2])
     return Diagnosed(columns, diagnostics)
+
+
+def _reads_between(model: Recurrent, batch: Batch, target: Integers, layer: int, directions: int) -> Array:
+    """Whether the logit is made of more than the states where the readings of this layer end, 1 or 0, (B,).
+
+    The output layer is linear: the same weights are its gradient for any text, also the first token alone.
+    """
+    first = Batch(batch.ids[:, :1], np.ones_like(batch.lengths))
+    weights = model.steps(model.embed(first), first, target).pooled
+    forwards, *backwards = np.split(model.states(batch, layer).h, directions, axis=2)
+    ends = [forwards[np.arange(len(forwards)), batch.lengths - 1], *(way[:, 0] for way in backwards)]
+    logit = model.relevance(model.embed(batch), batch, target).whole
+    beside = np.abs(logit - (np.concatenate(ends, axis=1) * weights).sum(1))
+    seen: Array = np.where(beside > SEEN * (1 + np.abs(logit)), 1, 0)
+    return seen
 
 
 def _heard(reached: Array, batch: Batch, share: float, *, backwards: bool) -> tuple[Array, Array]:

@@ -30,7 +30,7 @@ class Row:
 
     ``signed`` scores speak for the target or, negative, against it. For its page: ``cost`` in forward and backward
     passes over a text, what ``adds_up`` to what, or "nothing", the ``paper`` as its docstring cites it, and its known
-    ``weakness``. Our own rows have them all.
+    ``weakness``. Our own rows have them all. ``targeted`` is False for what is the same whichever label is explained.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Row:
     adds_up: str = ""
     paper: str = ""
     weakness: str = ""
+    targeted: bool = True
 
 
 @dataclass(frozen=True)

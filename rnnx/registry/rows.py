@@ -141,6 +141,7 @@ METHODS = [
         "attention",
         "the model's own attention weights; they sum to 1",
         needs=frozenset({"attention"}),
+        targeted=False,
         cost="1 forward",
         adds_up="the weights of a text to 1",
         paper="Bahdanau et al. 2015",

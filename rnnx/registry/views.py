@@ -39,6 +39,7 @@ VIEWS = {
             "dh_1/dc_t": "and for a change of its cell state",
         },
         needs=frozenset({"recurrence"}),
+        targeted=False,
         cost="1 forward, and 1 backward a hidden unit",
         adds_up="nothing",
         paper="Pascanu et al. 2013",

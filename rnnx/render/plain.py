@@ -28,7 +28,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
         yield _line(explanation, evidence)
         for name, entries in strongest(explanation, evidence):
             yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
-    yield f"method: {method_line(explanation)}"
+    method = method_line(explanation)
+    yield method if method.startswith("view ") else f"method: {method}"
     for note in notes(explanation):
         yield f"note: {note}"
 

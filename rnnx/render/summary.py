@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from rnnx import registry
+from rnnx.errors import UnknownName
 from rnnx.render.text import number, percent, signed, visible
 from rnnx.types import Attribution, Explanation, Token, Trace
 
@@ -61,18 +63,32 @@ def _sum(explanation: Explanation) -> Iterator[str]:
 
 
 def method_line(explanation: Explanation) -> str:
-    """The method with its settings."""
+    """The method, the view, or both, with the settings; a view that is the same for every label is of no method's."""
     settings = [f"{name}={visible(str(value))}" for name, value in explanation.settings.items()]
     evidence = explanation.evidence
-    shown = [] if isinstance(evidence, Attribution) else [f"view {evidence.view}"]
-    return " \u00b7 ".join([explanation.method, *shown, *settings])
+    if isinstance(evidence, Attribution):
+        return " \u00b7 ".join([explanation.method, *settings])
+    method = [explanation.method] if _targeted(explanation) else []
+    return " \u00b7 ".join([*method, f"view {evidence.view}", *settings])
+
+
+def _targeted(explanation: Explanation) -> bool:
+    """Whether it depends on the label that is explained; a method that is not known is taken to."""
+    try:
+        if isinstance(explanation.evidence, Attribution):
+            return registry.method(explanation.method).targeted
+        return registry.view(explanation.evidence.view).targeted
+    except UnknownName:
+        return True
 
 
 def notes(explanation: Explanation) -> Iterator[str]:
     """What a reader should know before believing the picture."""
     evidence = explanation.evidence
     if explanation.target != explanation.prediction.label:
-        yield f"explained is {visible(explanation.target)}, which the model did not predict"
+        target = visible(explanation.target)
+        aimed = f"explained is {target}, which the model did not predict"
+        yield aimed if _targeted(explanation) else f"this is the same for {target} as for every other label"
     unknown = explanation.diagnostics.get("unknown_tokens", [])
     if unknown:
         words = dict.fromkeys(named(explanation.tokens[i].text) for i in unknown)
@@ -111,3 +127,8 @@ def _memory(explanation: Explanation) -> Iterator[str]:
         else:
             token, left = named(explanation.tokens[first].text), percent(found[f"first_heard{suffix}"])
             yield f"{what} does not vanish: after the token read first ({token}) it is {left} of its largest"
+    if found.get("reads_between"):
+        yield (
+            "the states on the way are also read directly, not only what is left of them at the end: "
+            "a token with a small number may be heard all the same"
+        )
