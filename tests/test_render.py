@@ -238,6 +238,30 @@ class TestPhrases:
             "  together    +0.50        +2.90  not bad",
         ]
 
+    @pytest.mark.parametrize("text", ["good", "not good"])
+    def test_without_longer_phrases_the_tokens_are_listed(self, text: str) -> None:
+        spans = tuple(Phrase(i, i + 1, [0.5, -2.0][i], 0.0) for i in range(len(words(text))))
+        e = replace(explanation(text), evidence=Phrases("phrases", spans))
+        against = "against: good \u22122.00" if len(spans) == 2 else "against: nothing"
+        assert list(plain.lines(e))[2:4] == [f"for: {text.split()[0]} +0.50", against]
+        drawn = ESCAPE.sub("", draw(e))
+        assert "+0.50  " + text.split()[0] in drawn
+        assert "together" not in drawn + "".join(plain.lines(e))
+        assert "interaction" not in drawn
+        tree = replace(e, evidence=Phrases("hierarchy", spans[:1]))
+        assert "interaction" not in ESCAPE.sub("", draw(tree))
+
+    @pytest.mark.parametrize("chain", [True, False])
+    def test_plain_shows_the_ends_of_long_phrases(self, chain: bool) -> None:
+        """Otherwise a tree of n tokens would print up to the square of n of them."""
+        e = long_tree(400, chain=chain)
+        _, whole, *rows = [line.rpartition("\t")[2] for line in plain.lines(e) if "\t" in line]
+        assert whole == e.text[: e.tokens[399].end]
+        assert all(len(words(row)) <= 13 for row in rows)
+        long = [row for row in rows if "\u2026" in row]
+        assert long
+        assert all(len(words(part)) == 5 for row in long for part in row.split(" \u2026 "))
+
     def test_of_two_that_say_as_much_the_shorter_is_listed(self) -> None:
         spans = (Phrase(0, 4, 2.0, 0.0), Phrase(1, 3, 1.95, 0.0), Phrase(1, 4, 1.99, 0.0), Phrase(2, 4, 1.0, 0.0))
         listed = dict(phrases.strongest(Phrases("phrases", spans)))

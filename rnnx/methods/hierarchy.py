@@ -30,7 +30,8 @@ def hierarchy(
 
     The share of a phrase is the sum of those of its parts and its interaction; so the tokens and all interactions
     add up to the whole text, the logit less the output layer's bias, to the ``residual``. A text of T tokens takes
-    fewer than 4 T shares, each some four forward passes, in about log T rounds. Pairs of more than
+    fewer than 4 T shares, each some four forward passes, usually in about 1.5 log2 T rounds; in T - 1 at worst,
+    where the interactions grow from one end to the other. Pairs of more than
     ``longest`` tokens are not tried; what is left is joined to the whole text in one step. (It bounds the time, and in
     texts of more than about a hundred tokens a model that reads its last state can make an unstable share of a span
     of more than about twenty.)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnx.render.summary import FAINT, largest, named, opening
 from rnnx.render.text import signed, visible
@@ -13,6 +13,7 @@ TREE = "hierarchy"  # the view whose phrases are a tree
 PAIR = "interaction"  # the view of two that were named
 TOP = 5  # phrases of a list
 LONG = 40  # tokens of a text whose tree leaves out the steps in which nothing happens
+WHOLE, END = 12, 5  # tokens of a phrase that plain text shows whole, and of the ends of a longer one
 ENOUGH = 0.95  # share of a phrase's score with which a shorter one inside it stands for it
 
 
@@ -47,13 +48,16 @@ def alone(explanation: Explanation, phrases: Phrases) -> Attribution:
 def strongest(phrases: Phrases) -> Iterator[tuple[str, list[Phrase]]]:
     """Of two tokens or more: the names "for" and "against" with the largest scores, "together" with interactions.
 
-    A list has no two that overlap, none that is faint, and of one inside another that says as much the shorter.
+    A list has no two that overlap, none that is faint, and of one inside another that says as much the shorter. Where
+    there are single tokens only, these are listed.
     """
     longer = [span for span in phrases.spans if span.stop - span.start > 1]
+    shown = longer or list(phrases.spans)
     faint = FAINT * largest(tuple(span.score for span in phrases.spans))
-    yield "for", _apart(longer, lambda s: s.score, faint)
-    yield "against", _apart(longer, lambda s: -s.score, faint)
-    yield "together", _apart(longer, lambda s: abs(s.interaction), faint)
+    yield "for", _apart(shown, lambda s: s.score, faint)
+    yield "against", _apart(shown, lambda s: -s.score, faint)
+    if longer:
+        yield "together", _apart(longer, lambda s: abs(s.interaction), faint)
 
 
 def _apart(spans: list[Phrase], size: Callable[[Phrase], float], faint: float) -> list[Phrase]:
@@ -129,16 +133,33 @@ def rows(phrases: Phrases) -> Iterator[Row]:
 
 
 def plain(explanation: Explanation, phrases: Phrases) -> Iterator[str]:
-    """A list a line, or the tree as tab-separated columns, indented by two blanks a level."""
+    """A list a line, or the tree as tab-separated columns, indented by two blanks a level.
+
+    Of a long phrase both ends: whole ones would make the square of the text; in a tree the first line has all of it.
+    """
     if phrases.view == TREE:
         yield "score\tinteraction\tphrase"
         for row in rows(phrases):
             score, interaction = numbers(row.phrase)
-            yield f"{score}\t{interaction}\t{'  ' * row.depth}{words(explanation, row.phrase)}"
+            said = (_brief if row.depth else words)(explanation, row.phrase)
+            yield f"{score}\t{interaction}\t{'  ' * row.depth}{said}"
         return
     for name, spans in strongest(phrases):
-        listed = ["{} {} (interaction {})".format(words(explanation, s), *numbers(s)) for s in spans]
-        yield f"{name}: " + (", ".join(listed) or "nothing")
+        yield f"{name}: " + (", ".join(_listed(explanation, span) for span in spans) or "nothing")
+
+
+def _listed(explanation: Explanation, phrase: Phrase) -> str:
+    score, interaction = numbers(phrase)
+    said = f"{_brief(explanation, phrase)} {score}"
+    return f"{said} (interaction {interaction})" if interaction else said
+
+
+def _brief(explanation: Explanation, phrase: Phrase) -> str:
+    """The phrase, or how it begins and ends."""
+    if phrase.stop - phrase.start <= WHOLE:
+        return words(explanation, phrase)
+    first, last = replace(phrase, stop=phrase.start + END), replace(phrase, start=phrase.stop - END)
+    return f"{words(explanation, first)} \u2026 {words(explanation, last)}"
 
 
 def numbers(phrase: Phrase) -> tuple[str, str]:

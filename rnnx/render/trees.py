@@ -25,7 +25,8 @@ Look = Callable[[float], Style]  # of a phrase, from its share of the largest sc
 def table(explanation: Explanation, phrases: Phrases, look: Look | None, width: int) -> RenderableType:
     """The list or tree, and below it what the numbers mean."""
     label = 0 if phrases.view == chosen.TREE else LABEL
-    numbers = SCORE + (INTERACTION if width - label - SCORE - INTERACTION >= ROOM else 0)
+    longer = any(span.stop - span.start > 1 for span in phrases.spans)
+    numbers = SCORE + (INTERACTION if longer and width - label - SCORE - INTERACTION >= ROOM else 0)
     head = f"{'':{label}}{'score':>{SCORE}}" + (f"{'interaction':>{INTERACTION}}" if numbers > SCORE else "")
     top = largest(tuple(span.score for span in phrases.spans))
     lines = [Text(head, "bold")]
@@ -75,7 +76,8 @@ def _meanings(phrases: Phrases, interactions: bool) -> RenderableType:
         if name != "interaction" or interactions:
             grid.add_row(name, Text(meaning, FADED))
     if phrases.view != chosen.TREE:
-        grid.add_row("together", Text("the phrases of the largest interactions", FADED))
+        if "together" in dict(chosen.strongest(phrases)):
+            grid.add_row("together", Text("the phrases of the largest interactions", FADED))
     elif any(not row.opened and row.phrase.stop - row.phrase.start > 1 for row in chosen.rows(phrases)):
         grid.add_row("not opened", Text("phrases in which nothing is strong; --format json has all", FADED))
     return grid
