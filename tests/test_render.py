@@ -234,7 +234,7 @@ class TestPhrases:
         assert lines[2] == "  not bad at all"
         assert lines[5:8] == [
             "  for         +0.80        +0.28  not bad at all",
-            "  against  nothing",
+            "  against                         nothing",
             "  together    +0.50        +2.90  not bad",
         ]
 

@@ -33,7 +33,8 @@ def table(explanation: Explanation, phrases: Phrases, look: Look | None, width: 
     for name, guide, phrase in _tree(phrases) if not label else _lists(phrases):
         line = Text(f"{name:<{label}}") if label else Text()
         if phrase is None:
-            lines.append(line.append("nothing"))
+            beside = " " * (numbers + 2)
+            lines.append(line.append(f"{beside if width >= label + len(beside) + ROOM else ''}nothing"))
             continue
         score, interaction = chosen.numbers(phrase)
         line.append(f"{score:>{SCORE}}" + (f"{interaction:>{INTERACTION}}" if numbers > SCORE else ""))
