@@ -588,8 +588,9 @@ class TestScreens:
         table = " ".join(run("methods").out.split())
         for row in (*registry.methods().values(), *registry.VIEWS.values()):
             page = " ".join(run("methods", row.name).out.split())
-            whose = f"view of {row.method} " if isinstance(row, registry.View) else registry.FAMILIES[row.family]
-            for fact in (whose, *row.needs, row.cost, row.adds_up, row.paper, row.weakness):
+            method = registry.method(row.method) if isinstance(row, registry.View) else row
+            assert (f"view of {method.name} " in page) is (method is not row)
+            for fact in (registry.FAMILIES[method.family], *row.needs, row.cost, row.adds_up, row.paper, row.weakness):
                 assert fact in page
             assert ("scores signed" in page) is row.signed
             assert row.cost in table

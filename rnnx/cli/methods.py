@@ -91,12 +91,13 @@ def _page(name: str, width: int) -> Iterator[str]:
 
 def _facts(row: Method | View) -> Iterator[tuple[str, str]]:
     """What the table says of a row, name by name; of another package's only what it says."""
-    family = "" if isinstance(row, View) else f"{row.family}: {registry.FAMILIES.get(row.family, '')}".rstrip(": ")
+    family = (registry.method(row.method) if isinstance(row, View) else row).family
+    needs = [f"{name}: {registry.NEEDS[name]}" if name in registry.NEEDS else name for name in sorted(row.needs)]
     facts = {
         "view of": row.method if isinstance(row, View) else "",
-        "family": family,
+        "family": f"{family}: {registry.FAMILIES.get(family, '')}".rstrip(": "),
         "scores": "signed: positive for the target, negative against it" if row.signed else "unsigned",
-        "needs": ", ".join(sorted(row.needs)) or "only predictions",
+        "needs": "; ".join(needs) or "only predictions",
         "cost": row.cost,
         "adds up": row.adds_up,
         "paper": row.paper,

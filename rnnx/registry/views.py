@@ -40,7 +40,7 @@ VIEWS = {
         },
         needs=frozenset({"recurrence"}),
         targeted=False,
-        cost="1 forward, and 1 backward a hidden unit",
+        cost="3 forward, 1 backward, and 1 backward more a hidden unit",
         adds_up="nothing",
         paper="Pascanu et al. 2013",
         weakness="the most that any change could do, not what the words of the text do",
