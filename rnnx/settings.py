@@ -26,6 +26,7 @@ Of = Literal["logit", "prob", "loss"]
 Logit = Literal["logit"]  # of what a method explains that can explain nothing else
 Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
+Removal = Literal["mask", "delete", "pad", "mean", "sample"]
 Count = int  # from 1 on
 Amount = float  # not negative
 Texts = Any  # a file of texts: users give its name, which is what an explanation records; the function gets their ids
@@ -35,9 +36,19 @@ MEANINGS = {
     "baseline": "what stands in for every token: zeros, the padding, an unknown word, or the vocabulary's mean",
     "quadrature": "where the points of the path are; those of Clenshaw and Curtis are kept when more are added",
     "steps": "steps of the path, at most; Clenshaw and Curtis take the largest power of two up to it, 64 for 100",
-    "tolerance": "share of the score's difference that may be missing before points are added",
-    "references": "a file of texts to draw baselines from; without one, words are drawn, frequent ones more often",
+    "tolerance": "the error to stop at: for a path, what may be missing as a share of the score's difference; for "
+    "draws, the standard error as a share of the largest score",
+    "removal": "what stands where a token is taken away: the unknown word (mask), nothing (delete), zeros (pad), the "
+    "vocabulary's mean (mean), or other words (sample)",
+    "unit": "what is taken away together: tokens or whole sentences",
+    "window": "how many units are taken away together",
+    "mode": "what a token does with others: change places (swap), go there (move), stand in random order",
+    "until": "when to stop taking away: when the model says something else (flip), or when nothing is left (end)",
+    "most": "how many tokens are taken away, at most",
+    "reach": "how many places away a token may go",
+    "references": "a file of texts to draw words from; without one, frequent words of the vocabulary more often",
     "samples": "how many draws",
+    "scale": "standard deviation of the noise, in units of that of all numbers in the vocabulary's embeddings",
     "noise": "standard deviation of the noise, as a share of the range of the text's embeddings",
     "square": "whether the squares of the gradients are averaged",
     "variant": "beta: from the change of the cell state; gamma: as far as later forget gates keep it",
@@ -52,7 +63,7 @@ MEANINGS = {
     "share": "of the largest number, from which on a token counts as heard",
 }
 
-_SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline}
+_SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline, "Removal": Removal}
 _BOUNDED: dict[str, tuple[str, int]] = {"Count": ("int", 1), "Amount": ("float", 0)}
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "Texts": str}
 RNGS = "rngs"  # the parameter, not a setting, for which a method that draws at random gets a generator a text

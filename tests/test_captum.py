@@ -7,13 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from captum.attr import GradientShap, InputXGradient, IntegratedGradients, NoiseTunnel, Saliency
+from captum.attr import (
+    FeatureAblation,
+    GradientShap,
+    InputXGradient,
+    IntegratedGradients,
+    NoiseTunnel,
+    Occlusion,
+    Saliency,
+)
 from torch import Tensor, nn
 
 from rnnx.methods import expected
 from rnnx.methods.expected import expected_grad
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.methods.integrated import ig
+from rnnx.methods.occlusion import occlusion
 from rnnx.methods.smoothing import smoothgrad, smoothgrad_x_input
 from rnnx.models import checkpoint
 from rnnx.models.engine.classifier import RecurrentClassifier
@@ -103,3 +112,27 @@ def test_captum_noise_tunnel(engines: Any, square: bool, monkeypatch: pytest.Mon
     if not square:
         ours = smoothgrad_x_input(model, batch, captum.target, rngs(batch), samples=samples).found
         np.testing.assert_allclose(ours, (x * theirs).sum(-1), atol=1e-5)
+
+
+@pytest.mark.parametrize("of", ["logit", "prob"])
+@pytest.mark.parametrize("window", [1, 3])
+def test_captum_occlusion(engines: Any, window: int, of: Any) -> None:
+    """Feature ablation of ids, text by text, and windows of them."""
+    model, network, batch = engines
+    last = len(model.labels) - 1
+    ours = occlusion(model, batch, np.full(len(batch.ids), last), (), window=window, of=of).found
+
+    def scored(ids: Tensor, lengths: Tensor) -> Tensor:
+        logits = network(ids, lengths.expand(len(ids)))
+        if of == "logit":
+            return logits[:, -1]
+        return logits.sigmoid()[:, 0] if last == 1 else logits.softmax(1)[:, -1]
+
+    for ids, n, row in zip(batch.ids, batch.lengths.tolist(), ours, strict=True):
+        given: dict[str, Any] = {"baselines": model.unknown, "additional_forward_args": torch.tensor([n])}
+        text = torch.from_numpy(ids[None, :n])
+        if window == 1:
+            theirs = FeatureAblation(scored).attribute(text, **given)
+        else:
+            theirs = Occlusion(scored).attribute(text, (min(window, n),), **given)
+        np.testing.assert_allclose(row[:n], theirs[0], atol=1e-5)

@@ -45,7 +45,7 @@ LENGTHS = [5, 2, 7, 1]
 Ask = Callable[[Any, Batch, Integers], Any]
 ROWS = {**registry.methods(), **registry.VIEWS}
 # Interaction wants words; it asks of a model what phrases ask.
-NEEDS = {name: row.needs for name, row in ROWS.items() if row.needs != {"gradients"} and name != "interaction"}
+NEEDS = {name: row.needs for name, row in ROWS.items() if not row.needs <= {"gradients"} and name != "interaction"}
 
 
 def method(name: str) -> Ask:
@@ -56,6 +56,12 @@ def secants(model: Any, batch: Batch, target: Integers) -> Any:
     x = model.embed(batch)
     base = np.random.default_rng(0).normal(size=x.shape).astype(x.dtype)
     return model.secants(x, base, batch, target)
+
+
+def skipped(model: Any, batch: Batch, target: Integers) -> Any:
+    return [
+        model.skipped(model.embed(batch), other, batch, target, "loss") for other in (None, model.embed(batch)[0, 0])
+    ]
 
 
 def steps(of: str) -> Ask:
@@ -83,6 +89,10 @@ ASKED: dict[str, tuple[Ask, frozenset[str]]] = {
     "relevance": (lambda m, batch, target: m.relevance(m.embed(batch), batch, target), frozenset({"recurrence"})),
     "secants": (secants, frozenset({"recurrence"})),
     **{f"steps of {of}": (steps(of), frozenset({"recurrence"})) for of in ("logit", "prob", "loss")},
+    "skipped": (
+        lambda m, batch, target: m.skipped(m.embed(batch), None, batch, target, "loss"),
+        frozenset({"recurrence"}),
+    ),
     "states": (lambda m, batch, target: [m.states(batch, layer) for layer in (0, -1)], frozenset({"recurrence"})),
     "memory below": (lambda m, batch, target: m.memory(batch, 0), frozenset({"recurrence"})),
     "resume": (read_on, frozenset({"resume"})),

@@ -16,6 +16,16 @@ def base_vector(model: Differentiable, name: Baseline) -> Array:
     - ``unk``: that of an unknown word.
     - ``mean``: the mean embedding of the vocabulary's words, each counted once.
     """
-    ids = model.word_ids if name == "mean" else np.array([{"zero": 0, "pad": 0, "unk": model.unknown}[name]])
-    mean: Array = model.embed(Batch(ids[None], np.array([len(ids)]))).mean(axis=(0, 1))
-    return np.zeros_like(mean) if name == "zero" else mean
+    if name == "mean":
+        mean: Array = every_word(model).mean(axis=0)
+        return mean
+    token = np.array([[model.unknown if name == "unk" else 0]])
+    vector: Array = model.embed(Batch(token, np.ones(1, int)))[0, 0]
+    return np.zeros_like(vector) if name == "zero" else vector
+
+
+def every_word(model: Differentiable) -> Array:
+    """The embeddings of the vocabulary's words (V, E)."""
+    words = model.word_ids
+    embedded: Array = model.embed(Batch(words[None], np.array([len(words)])))[0]
+    return embedded

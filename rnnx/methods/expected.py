@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rnnx.methods.completeness import missing
+from rnnx.methods.references import by_rank
 from rnnx.methods.sampling import groups, mean, repeated, standard_error
 from rnnx.models.batching import distinct
 from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
@@ -75,13 +76,10 @@ def _read(model: Differentiable, ids: Integers, batch: Batch, target: Integers, 
 def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:
     """Ids of other words for each text, (B, samples, T)."""
     drawn = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype)
-    if references is not None:
-        for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
+    for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
+        if references is None:
+            row[:, :n] = by_rank(model, rng.random((samples, n)))
+        else:
             places = rng.integers(len(references), size=(samples, 1)) + np.arange(n)
             row[:, :n] = references[places % len(references)]
-        return drawn
-    words = model.word_ids
-    up_to: Array = np.cumsum(1 / np.arange(1, len(words) + 1))
-    for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
-        row[:, :n] = words[np.searchsorted(up_to, rng.random((samples, n)) * up_to[-1], side="right")]
     return drawn

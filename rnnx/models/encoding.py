@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -36,7 +37,8 @@ class Encoder:
 
     def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
         """Ids padded on the right. Raises DataError for a text without tokens."""
-        return padded([self.vocabulary.ids([token.text for token in text]) for text in tokens])
+        ids = [self.vocabulary.ids([token.text for token in text]) for text in tokens]
+        return replace(padded(ids), tokens=tokens)
 
     def encode(self, texts: Sequence[str]) -> Batch:
         """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""

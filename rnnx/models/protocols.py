@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnx.errors import Unsupported
+from rnnx.text.sentences import sentences
 from rnnx.types import Token
 
 Array = NDArray[np.floating[Any]]
@@ -26,15 +28,22 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts as ids (B, T), padded on the right with 0, and their lengths (B,)."""
+    """Texts as ids (B, T), padded on the right with 0, and their lengths (B,); and their tokens, where known."""
 
     ids: Integers
     lengths: Integers
+    tokens: Sequence[Sequence[Token]] = ()
 
     @property
     def mask(self) -> Mask:
         """True for real tokens, (B, T)."""
         return np.arange(self.ids.shape[1]) < self.lengths[:, None]
+
+    def sentences(self) -> list[list[int]]:
+        """The number of each token's sentence, text by text. Raises Unsupported where the tokens are not known."""
+        if len(self.tokens) < len(self.ids):
+            raise Unsupported("sentences are known only of texts, not of ids", "make the batch by encode or collate")
+        return [sentences(text) for text in self.tokens]
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,12 @@ class Recurrent(Differentiable, Protocol):
 
     def steps(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Steps:
         """States, adjoints and step Jacobians of every token, in the bottom layer."""
+
+    def skipped(self, x: Array, other: Array | None, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """About how much lower the score were without each token: to the first order in the bottom layer's states.
+
+        (B, T), 0 on padding. ``other`` (E,) is read in the token's place, or nothing is if it is None.
+        """
 
     def relevance(self, x: Array, batch: Batch, target: Integers) -> Multipliers:
         """Multipliers of layer-wise relevance propagation: gates are no sources, tanh(z) is worth tanh(z) / z."""

@@ -45,6 +45,23 @@ VIEWS = {
         paper="Pascanu et al. 2013",
         weakness="the most that any change could do, not what the words of the text do",
     ),
+    "sensitivity": View(
+        "sensitivity",
+        "rnnx.methods.noise:sensitivity",
+        "noise",
+        "how far noise on each token moves the score, and which way on the whole",
+        columns={
+            "|dy|": "the mean size of the change: the score of noise",
+            "dy": "the mean change: above 0, the noise speaks for the target",
+            "error of dy": "its standard error",
+        },
+        needs=frozenset({"gradients"}),
+        signed=True,
+        cost="1 forward a token and draw, about half of it shared; up to 128 draws (samples)",
+        adds_up="nothing",
+        paper="Fong & Vedaldi 2017",
+        weakness="noisy embeddings are no words, and how much noise is a choice",
+    ),
     "phrases": View(
         "phrases",
         "rnnx.methods.contextual:phrases",

@@ -98,6 +98,10 @@ def notes(explanation: Explanation) -> Iterator[str]:
     error = explanation.diagnostics.get("standard_error")
     if error is not None:
         yield f"the scores are drawn at random: their standard error is {number(error)} on average"
+    yield from _flip(explanation)
+    order = explanation.diagnostics.get("order_sensitivity")
+    if order is not None:
+        yield f"with all tokens in random order, what is explained changes by {number(order)} on average"
     together = explanation.diagnostics.get("interactions")
     if together is not None and isinstance(evidence, Attribution):
         alone = sum(evidence.scores)
@@ -110,6 +114,21 @@ def notes(explanation: Explanation) -> Iterator[str]:
         first = named(explanation.tokens[0].text)
         yield f"of the largest gradient at a state, {percent(share)} reaches the one after the first token ({first})"
     yield from _memory(explanation)
+
+
+def _flip(explanation: Explanation) -> Iterator[str]:
+    """Whether taking tokens away changed the decision."""
+    count, taken = (explanation.diagnostics.get(name) for name in ("flips_after", "taken"))
+    if taken is None:
+        return
+    target, predicted = visible(explanation.target), visible(explanation.prediction.label)
+    said = explanation.target == explanation.prediction.label
+    tokens = "this token" if (count or taken) == 1 else f"these {count or taken} tokens"
+    tokens = f"the first {count} of these {taken} tokens" if count and count < taken else tokens
+    if count:
+        yield f"without {tokens} the model {'no longer ' if said else ''}says {target}"
+    else:
+        yield f"without {tokens} the model still says {predicted}"
 
 
 def _memory(explanation: Explanation) -> Iterator[str]:

@@ -41,7 +41,7 @@ def table(explanation: Explanation, trace: Trace, width: int) -> RenderableType:
         for name in names:
             line.append(f"{number(trace.columns[name][i]):>{NUMBER}}")
             if name in varying and bar > 0:
-                share = trace.columns[name][i] / largest(trace.columns[name])
+                share = abs(trace.columns[name][i]) / largest(trace.columns[name])
                 line.append(" " + _bar(share, bar), "blue")
         lines.append(line)
     return Group(*lines, Text(), _meanings(trace, names, bar))
@@ -68,7 +68,7 @@ def _meanings(trace: Trace, names: list[str], bar: int) -> RenderableType:
         if name in names:
             grid.add_row(name, Text(meaning, FADED))
     if bar > 0:
-        grid.add_row("bars", Text("relative to the largest of their column", FADED))
+        grid.add_row("bars", Text("the size, relative to the largest of their column", FADED))
     hidden = [name for name in trace.columns if name not in names]
     if hidden:
         grid.add_row("\u2026", Text(f"no room for {', '.join(hidden)}", FADED))

@@ -12,11 +12,13 @@ from rnnx.models.batching import distinct
 from rnnx.models.encoding import Encoder
 from rnnx.models.engine import contextual, line
 from rnnx.models.engine import layer as layers
+from rnnx.models.engine import variants as many
 from rnnx.models.engine.memory import memory
 from rnnx.models.engine.network import Network, Pass, beside
 from rnnx.models.engine.packing import Packing, pieces
 from rnnx.models.engine.pooling import Attention, Last
 from rnnx.models.engine.rules import RELEVANCE, SECANT
+from rnnx.models.engine.skipping import skipped
 from rnnx.models.protocols import (
     Activations,
     Array,
@@ -30,6 +32,7 @@ from rnnx.models.protocols import (
     Steps,
 )
 from rnnx.models.scores import cotangent
+from rnnx.models.variants import Variants, plain
 from rnnx.text.vocabulary import UNKNOWN, Vocabulary
 from rnnx.types import Token
 
@@ -119,6 +122,10 @@ class RecurrentClassifier(Encoder):
 
         return line.slopes(self.network, x, base, batch.lengths, at, chosen, READ)
 
+    def variants(self, variants: Variants) -> Array:
+        """Logits (N, C); what variants have in common is computed once, where they have."""
+        return many.logits(self.network, variants, UNKNOWN) if many.shares(self.network) else plain(self, variants)
+
     def resume(self, x: Array, batch: Batch, start: State | None = None) -> tuple[Array, State]:
         """Logits and final state after reading x from ``start``. Raises Unsupported for both directions."""
         done = self.network.forward(x, batch.lengths, start)
@@ -144,6 +151,12 @@ class RecurrentClassifier(Encoder):
             pooled=d @ self.network.w_out.T,
             gradient=self.network.backward(done, d)[0],
         )
+
+    def skipped(self, x: Array, other: Array | None, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """About how much lower the score were without each token, (B, T)."""
+        done = self.network.forward(x, batch.lengths)
+        dh, _ = self.network.descend(done, cotangent(done.logits, target, of))
+        return done.packing.restore(skipped(self.network.levels[0], done.runs[0], dh, other))
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of a layer. Raises UnknownName for a layer that is not there."""

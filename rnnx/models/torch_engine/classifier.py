@@ -30,6 +30,7 @@ from rnnx.models.torch_engine.cells import CELLS
 from rnnx.models.torch_engine.contextual import shares
 from rnnx.models.torch_engine.network import NOTHING, Network, Pass, Reading, Run, Start, beside, unrolled
 from rnnx.models.torch_engine.rules import GRADIENT, RELEVANCE, SECANT, Backward
+from rnnx.models.torch_engine.skipping import skipped
 
 
 @dataclass(frozen=True)
@@ -90,19 +91,25 @@ class TorchRecurrent(TorchClassifier):
             network, done = self._passed(leaf, batch)
             level, runs = network.levels[0], done.runs[0]
             d = self._cotangent(done.logits, target, of)
-            after = [part for run in runs for step in run.steps for part in step.state]
-            sources = [done.pooled.vector, leaf, *after]
-            pooled, back, *flows = torch.autograd.grad(done.logits, sources, d, materialize_grads=True)
+            adjoints, pooled, back = _adjoints(done, d, done.pooled.vector, leaf)
             found = [jacobians.of_steps(*each) for each in zip(level, runs, strict=True)]
-        adjoints = torch.stack(flows).view(len(runs), x.shape[1], -1, *flows[0].shape)  # directions, T, parts, B, H
         mask = batch.mask[:, :, None, None]
         return Steps(
             states=array(beside([run.after for run in runs])) * mask,
-            adjoints=array(adjoints.permute(3, 1, 2, 0, 4).flatten(3)) * mask,
+            adjoints=array(adjoints) * mask,
             jacobians=array(torch.cat(found, 2)) * mask,
             pooled=array(pooled),
             gradient=array(back) * mask[..., 0],
         )
+
+    def skipped(self, x: Array, other: Array | None, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """About how much lower the score were without each token, (B, T)."""
+        with differentiable():
+            network, done = self._passed(self._precise(x).requires_grad_(), batch)
+            (adjoints,) = _adjoints(done, self._cotangent(done.logits, target, of))
+        instead = None if other is None else self._precise(other)
+        with torch.no_grad():
+            return array(skipped(network.levels[0], done.runs[0], adjoints, instead)) * batch.mask
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of a layer. Raises UnknownName for a layer that is not there."""
@@ -162,6 +169,15 @@ class TorchRecurrent(TorchClassifier):
     @property
     def _recurrent(self) -> nn.RNNBase:
         return cast(nn.RNNBase, self.network.get_submodule("recurrent"))
+
+
+def _adjoints(done: Pass, d: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """D score / d the states of the bottom layer (B, T, parts, H), and by ``others``."""
+    runs = done.runs[0]
+    after = [part for run in runs for step in run.steps for part in step.state]
+    flows = torch.autograd.grad(done.logits, [*after, *others], d, materialize_grads=True)
+    adjoints = torch.stack(flows[: len(after)]).view(len(runs), len(runs[0].steps), -1, *flows[0].shape)
+    return adjoints.permute(3, 1, 2, 0, 4).flatten(3), *flows[len(after) :]
 
 
 def _activations(runs: Sequence[Run], mask: Mask) -> Activations:

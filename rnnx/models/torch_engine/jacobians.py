@@ -29,25 +29,22 @@ class Slopes(NamedTuple):
 def slopes(layer: Layer, run: Run) -> list[Slopes]:
     """Of all steps at once, one a part of the new state."""
     with differentiable():
-        before = [part.detach().requires_grad_() for part in _before(layer, run)]
+        past = [part.detach().requires_grad_() for part in before(layer, run)]
         px = run.px.detach().requires_grad_()
-        ph = (before[0] @ layer.u.T + layer.u_bias).detach().requires_grad_()
-        rows = [each.flatten(0, 1) for each in (px, ph, *before)]
+        ph = (past[0] @ layer.u.T + layer.u_bias).detach().requires_grad_()
+        rows = [each.flatten(0, 1) for each in (px, ph, *past)]
         state = layer.cell(GRADIENT, rows[0], rows[1], tuple(rows[2:])).state
         found = []
         for part in state:
-            dx, dh, *past = torch.autograd.grad(
-                part.sum(), [px, ph, *before], retain_graph=True, materialize_grads=True
-            )
-            found.append(Slopes(_by_gate(dx, layer), _by_gate(dh, layer), torch.stack(past, 2)))
+            dx, dh, *flows = torch.autograd.grad(part.sum(), [px, ph, *past], retain_graph=True, materialize_grads=True)
+            found.append(Slopes(_by_gate(dx, layer), _by_gate(dh, layer), torch.stack(flows, 2)))
     return found
 
 
-def _before(layer: Layer, run: Run) -> tuple[Tensor, ...]:
+def before(layer: Layer, run: Run) -> tuple[Tensor, ...]:
     """The parts of the state before each step, (B, T, H), of a run that began with zeros."""
     first, rest = torch.zeros_like(run.after[:, :1]), run.after
-    before = torch.cat([rest[:, 1:], first] if layer.reverse else [first, rest[:, :-1]], 1)
-    return before.unbind(2)
+    return torch.cat([rest[:, 1:], first] if layer.reverse else [first, rest[:, :-1]], 1).unbind(2)
 
 
 def _by_gate(pre: Tensor, layer: Layer) -> Tensor:
