@@ -59,9 +59,8 @@ def secants(model: Any, batch: Batch, target: Integers) -> Any:
 
 
 def skipped(model: Any, batch: Batch, target: Integers) -> Any:
-    return [
-        model.skipped(model.embed(batch), other, batch, target, "loss") for other in (None, model.embed(batch)[0, 0])
-    ]
+    x = model.embed(batch)
+    return [model.skipped(x, other, batch, target, "loss") for other in (None, x[0, 0])]
 
 
 def steps(of: str) -> Ask:
@@ -89,10 +88,7 @@ ASKED: dict[str, tuple[Ask, frozenset[str]]] = {
     "relevance": (lambda m, batch, target: m.relevance(m.embed(batch), batch, target), frozenset({"recurrence"})),
     "secants": (secants, frozenset({"recurrence"})),
     **{f"steps of {of}": (steps(of), frozenset({"recurrence"})) for of in ("logit", "prob", "loss")},
-    "skipped": (
-        lambda m, batch, target: m.skipped(m.embed(batch), None, batch, target, "loss"),
-        frozenset({"recurrence"}),
-    ),
+    "skipped": (skipped, frozenset({"recurrence"})),
     "states": (lambda m, batch, target: [m.states(batch, layer) for layer in (0, -1)], frozenset({"recurrence"})),
     "memory below": (lambda m, batch, target: m.memory(batch, 0), frozenset({"recurrence"})),
     "resume": (read_on, frozenset({"resume"})),

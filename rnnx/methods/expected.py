@@ -75,10 +75,10 @@ def _read(model: Differentiable, ids: Integers, batch: Batch, target: Integers, 
 
 def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:
     """Ids of other words for each text, (B, samples, T)."""
-    drawn = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype)
+    drawn, any_word = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype), by_rank(model)
     for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
         if references is None:
-            row[:, :n] = by_rank(model, rng.random((samples, n)))
+            row[:, :n] = any_word(rng.random((samples, n)))
         else:
             places = rng.integers(len(references), size=(samples, 1)) + np.arange(n)
             row[:, :n] = references[places % len(references)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from rnnx.methods.baselines import every_word
+from rnnx.methods.drawing import Drawn, until
 from rnnx.methods.perturbation import each_token, falls, over_tokens
 from rnnx.methods.removal import EXTRA
-from rnnx.methods.sampling import Drawn, until
 from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.seeds import Rngs
 from rnnx.models.variants import Variants

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rnnx.methods.drawing import until
 from rnnx.methods.perturbation import falls
 from rnnx.methods.removal import removing
-from rnnx.methods.sampling import until
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Of, Removal, Texts

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from rnnx.methods.drawing import until
 from rnnx.methods.perturbation import each_token, falls, over_tokens
-from rnnx.methods.sampling import until
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.seeds import Rngs
 from rnnx.models.variants import Variants

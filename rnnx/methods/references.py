@@ -14,15 +14,14 @@ NOTHING = -1  # what stands before the first word
 Follower = Callable[[Integers, Array], Integers]
 
 
-def by_rank(model: Differentiable, at: Array) -> Integers:
-    """Words of the vocabulary at random numbers ``at`` from [0, 1), by Zipf's law: half as often at twice the rank.
+def by_rank(model: Differentiable) -> Callable[[Array], Integers]:
+    """Draws words of the vocabulary, from random numbers in [0, 1), by Zipf's law: half as often at twice the rank.
 
     The rank is that of the frequency in the training data, for models that rnnx trained.
     """
     words = model.word_ids
     up_to: Array = np.cumsum(1 / np.arange(1, len(words) + 1))
-    drawn: Integers = words[np.searchsorted(up_to, at * up_to[-1], side="right")]
-    return drawn
+    return lambda at: words[np.searchsorted(up_to, at * up_to[-1], side="right")]
 
 
 def follower(model: Differentiable, references: Texts | None) -> Follower:
@@ -35,7 +34,8 @@ def follower(model: Differentiable, references: Texts | None) -> Follower:
     before, after = (np.empty(0, int),) * 2 if references is None else (references[:-1], references[1:])
     every = after[:0] if references is None else references[references != model.unknown]
     if not len(every):
-        return lambda before, at: by_rank(model, at[:, 1])
+        any_word = by_rank(model)
+        return lambda before, at: any_word(at[:, 1])
     known = after != model.unknown
     order = np.argsort(before[known], kind="stable")
     before, after = before[known][order], after[known][order]

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from rnnx.models.batching import BUDGET
 from rnnx.models.protocols import Array, Batch, Integers
-from rnnx.models.seeds import Rngs
-
-ROUND = 16  # draws between two looks at the error
-Draw = Callable[[Batch, Integers, Rngs, int], Array]
 
 TENTHS = 10  # parts of the draws whose sums are kept: more would take more memory, and say it a little more exactly
 
@@ -58,45 +53,6 @@ def jackknife(parts: Iterable[Array], samples: int, score: Callable[[Array], Arr
     of = (samples / sizes).reshape(-1, *[1] * whole.ndim)  # how many such parts make the whole
     centre = len(sizes) * whole - (without * (1 - 1 / of)).sum(axis=0)
     return whole, np.sqrt(((of * whole - (of - 1) * without - centre) ** 2 / (of - 1)).mean(axis=0))
-
-
-class Drawn(NamedTuple):
-    """Means (B, T, Q) over the draws of each text, their standard errors, and how many draws there were, (B,)."""
-
-    mean: Array
-    error: Array
-    draws: Array
-
-    def diagnostics(self, batch: Batch) -> dict[str, Array]:
-        """How far chance moves the first quantity, and the draws."""
-        return {**standard_error(self.error[:, :, 0], batch, int(self.draws.max(initial=1))), "draws": self.draws}
-
-
-def until(draw: Draw, batch: Batch, rngs: Rngs, samples: int, tolerance: float) -> Drawn:
-    """Means over at most ``samples`` draws; a text has enough of them when the mean of its standard errors is no more
-    than the share ``tolerance`` of its largest absolute mean, both of the first quantity.
-
-    ``draw`` gives the values (n, count, T, Q) of so many draws for some of the texts, each with its generator.
-    """
-    rows, done, sums = np.arange(len(batch.ids)), 0, np.zeros(1)
-    while len(rows) and done < samples:
-        count = min(ROUND, samples - done)
-        values = draw(_chosen(batch, rows), rows, [rngs[i] for i in rows.tolist()], count).astype(np.float64)
-        if not done:
-            sums = np.zeros((2, *values.shape[:1], *values.shape[2:]))
-            error, draws = np.zeros_like(sums[0]), np.zeros(len(rows), int)
-        sums[:, rows] += values.sum(axis=1), (values**2).sum(axis=1)
-        draws[rows] = done = done + count
-        mean, squares = sums[:, rows] / done
-        error[rows] = np.sqrt((squares - mean**2).clip(0) / max(1, done - 1))
-        missing = error[rows, :, 0].sum(axis=1) / batch.lengths[rows]
-        rows = rows[missing > tolerance * np.abs(mean[:, :, 0]).max(axis=1)]
-    return Drawn(sums[0] / draws[:, None, None], error, draws)
-
-
-def _chosen(batch: Batch, rows: Integers) -> Batch:
-    tokens = [batch.tokens[i] for i in rows.tolist()] if batch.tokens else ()
-    return Batch(batch.ids[rows], batch.lengths[rows], tokens)
 
 
 def standard_error(errors: Array, batch: Batch, samples: int) -> dict[str, Array]:
