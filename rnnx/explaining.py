@@ -104,7 +104,7 @@ class _Plan:
 
 def _files(
     model: Classifier, row: Method | View, chosen: Mapping[str, Any], fields: Sequence[str], fault: Fault
-) -> dict[str, Integers]:
+) -> dict[str, list[Integers]]:
     """What stands in the files that settings name, as ids. Raises DataError."""
     known = settings.signature(row.function).settings
     named = [name for name, value in chosen.items() if known[name].kind == "Texts" and value is not None]

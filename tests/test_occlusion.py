@@ -161,10 +161,14 @@ def test_ids_alone_have_no_sentences() -> None:
 # --- other words ----------------------------------------------------------------------------------------------------
 
 
-CORPUS = "not good not bad not bad unheard"
+CORPUS = ("not good", "not bad", "not bad", "unheard")
 
 
-def probabilities(model: RecurrentClassifier, references: Integers | None, before: int) -> Array:
+def corpus_of(model: RecurrentClassifier) -> list[Integers]:
+    return [model.encode([text]).ids[0] for text in CORPUS]
+
+
+def probabilities(model: RecurrentClassifier, references: list[Integers] | None, before: int) -> Array:
     """Of each word after this one, over a fine grid of random numbers."""
     grid = (np.arange(200) + 0.5) / 200
     at = np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(-1, 2)
@@ -174,7 +178,7 @@ def probabilities(model: RecurrentClassifier, references: Integers | None, befor
 
 def test_words_follow_as_in_the_references(model: RecurrentClassifier) -> None:
     """After not, 3 times there with 2 followers: 3 in 5 times one of them, else any of the six known words."""
-    references = model.encode([CORPUS]).ids[0]
+    references = corpus_of(model)
     ids = {word: model.vocabulary.id(word) for word in ("not", "good", "bad")}
     any_word = {"not": 3 / 6, "good": 1 / 6, "bad": 2 / 6}
     after_not = {"not": 0.0, "good": 1 / 3, "bad": 2 / 3}
@@ -182,15 +186,15 @@ def test_words_follow_as_in_the_references(model: RecurrentClassifier) -> None:
     assert found.sum() == pytest.approx(1)
     for word, i in ids.items():
         assert found[i] == pytest.approx(0.6 * after_not[word] + 0.4 * any_word[word], abs=0.01)
-    for before in (NOTHING, model.vocabulary.id("film"), model.unknown):
+    for before in (ids["bad"], model.vocabulary.id("film"), model.unknown):
         unseen = probabilities(model, references, before)
         assert [unseen[i] for i in ids.values()] == pytest.approx(list(any_word.values()), abs=0.01)
-    after_bad = probabilities(model, references, ids["bad"])  # not, once; what is not known is never drawn
-    assert after_bad[ids["not"]] == pytest.approx(1 / 2 + 1 / 2 * 3 / 6, abs=0.01)
+    first = probabilities(model, references, NOTHING)  # not, three times; what is not known is never drawn
+    assert first[ids["not"]] == pytest.approx(3 / 4 + 1 / 4 * 3 / 6, abs=0.01)
 
 
-@pytest.mark.parametrize("references", [None, np.ones(3, int)])
-def test_without_references_the_rank_decides(model: RecurrentClassifier, references: Integers | None) -> None:
+@pytest.mark.parametrize("references", [None, [np.ones(3, int)]])
+def test_without_references_the_rank_decides(model: RecurrentClassifier, references: list[Integers] | None) -> None:
     found = probabilities(model, references, 5)[2:]
     expected = 1 / np.arange(1, len(WORDS) + 1)
     np.testing.assert_allclose(found, expected / expected.sum(), atol=0.01)
@@ -198,7 +202,7 @@ def test_without_references_the_rank_decides(model: RecurrentClassifier, referen
 
 def test_drawn_words_follow_the_drawn_ones(model: RecurrentClassifier) -> None:
     """In a run that is taken away, the second word comes after the first one's replacement."""
-    removed = removing(model, "sample", model.encode([CORPUS]).ids[0])
+    removed = removing(model, "sample", corpus_of(model))
     batch = model.encode(["film film film"])
     spans, count = np.repeat(np.arange(500), 2), 500
     found = removed.variants(batch, np.zeros(count, int), spans, np.tile([1, 2], count), rngs(batch))
@@ -212,7 +216,7 @@ def test_sampled_scores_are_the_mean_over_the_words(name: str) -> None:
     """Up to chance, which the standard error measures."""
     model = numpy_model(Shape(name, 2), arrays(Shape(name, 2).torch(4)))
     batch, target = padded([[VOCABULARY.id(word) for word in ("film", "not", "plot")]]), np.ones(1, int)
-    corpus = model.encode([CORPUS]).ids[0]
+    corpus = corpus_of(model)
     given: dict[str, Any] = {"references": corpus, "samples": 3000, "tolerance": 0.0}
     found, said = occlusion(model, batch, target, rngs(batch), removal="sample", of="prob", **given)
     assert said["draws"] == [3000]

@@ -325,7 +325,7 @@ def test_baselines(model: RecurrentClassifier) -> None:
 
 def test_references_are_drawn_in_a_row(model: RecurrentClassifier) -> None:
     batch, pool = model.encode(TEXTS), model.encode(["not bad the plot"]).ids[0]
-    drawn = expected._draw(model, batch, rngs(batch), 20, pool)
+    drawn = expected._draw(model, batch, rngs(batch), 20, np.split(pool, 2))
     for row, n in zip(drawn, batch.lengths, strict=True):
         assert not row[:, n:].any()
         for ids in row[:, :n].tolist():
@@ -347,7 +347,7 @@ def test_references_are_read_from_a_file_once(
     assert [(what.where, what.reason) for what in told] == [
         (f"{file}:3", "no words in the text"), (f"{file}:4", "3 columns, not 2 as the header has")
     ]  # fmt: skip
-    pool = model.encode(["not bad the plot"]).ids[0]
+    pool = [model.encode([text]).ids[0] for text in ("not bad", "the plot")]
     for e in found:
         assert e.settings == {"references": str(file), "samples": 100, "of": "logit"}
         batch, target = model.encode([e.text]), np.array([model.labels.index(e.target)])
@@ -363,7 +363,7 @@ def test_of_references_the_first_are_read(model: RecurrentClassifier, tmp_path: 
     file, told = tmp_path / "many.txt", list[LeftOut]()
     file.write_text("bad film\n" * LIMIT + "good\n")
     found = references(model, str(file), (), told.append)
-    np.testing.assert_array_equal(found, np.tile(model.encode(["bad film"]).ids[0], LIMIT))
+    np.testing.assert_array_equal(found, np.tile(model.encode(["bad film"]).ids[0], (LIMIT, 1)))
     assert not told
 
 

@@ -36,7 +36,7 @@ def expected_grad(
     chance: four times the samples halve it.
 
     The words are as many consecutive tokens from a random place of ``references``, a file of texts (its first 1,000,
-    which reach this function as ids (N,), one after another). Without one, each is drawn from the model's vocabulary,
+    whose ids reach this function), read one after another. Without one, each is drawn from the model's vocabulary,
     by Zipf's law: half as often at twice the rank, which is that of the frequency in the training data for models that
     rnnx trained. The points are spread evenly over the line, one at random in each of ``samples`` parts. ``of`` as in
     ``grad``.
@@ -76,10 +76,11 @@ def _read(model: Differentiable, ids: Integers, batch: Batch, target: Integers, 
 def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:
     """Ids of other words for each text, (B, samples, T)."""
     drawn, any_word = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype), by_rank(model)
+    pool = np.concatenate(references) if references else drawn[:0]
     for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
         if references is None:
             row[:, :n] = any_word(rng.random((samples, n)))
         else:
-            places = rng.integers(len(references), size=(samples, 1)) + np.arange(n)
-            row[:, :n] = references[places % len(references)]
+            places = rng.integers(len(pool), size=(samples, 1)) + np.arange(n)
+            row[:, :n] = pool[places % len(pool)]
     return drawn

@@ -27,18 +27,20 @@ def by_rank(model: Differentiable) -> Callable[[Array], Integers]:
 def follower(model: Differentiable, references: Texts | None) -> Follower:
     """Draws a word that may stand after another: from ids (n,) and random numbers (n, 2) from [0, 1), ids (n,).
 
-    By the bigrams of the references, ids (N,): after a word that is there n times with k different followers, one of
-    these n in n of n + k cases, and else any word (Witten & Bell 1991). Words that the model does not know are never
-    drawn. Without references, or if it knows none of them, as ``by_rank``, whatever stands before.
+    By the bigrams of the references, the ids of texts: after a word, or the beginning, that is there n times with k
+    different followers, one of these n in n of n + k cases, and else any word (Witten & Bell 1991). Words that the
+    model does not know are never drawn. Without references, or if it knows none of them, as ``by_rank``, whatever
+    stands before.
     """
-    before, after = (np.empty(0, int),) * 2 if references is None else (references[:-1], references[1:])
-    every = after[:0] if references is None else references[references != model.unknown]
-    if not len(every):
+    pairs = [np.stack([np.append(NOTHING, text[:-1]), text]) for text in references or ()]
+    before, every = np.concatenate(pairs, axis=1) if pairs else np.empty((2, 0), int)
+    known = every != model.unknown
+    if not known.any():
         any_word = by_rank(model)
         return lambda before, at: any_word(at[:, 1])
-    known = after != model.unknown
-    order = np.argsort(before[known], kind="stable")
-    before, after = before[known][order], after[known][order]
+    before, every = before[known], every[known]
+    order = np.argsort(before, kind="stable")
+    before, after = before[order], every[order]
     kinds = np.unique(np.stack([before, after]), axis=1)[0]
 
     def draw(words: Integers, at: Array) -> Integers:

@@ -39,21 +39,20 @@ def checked(model: Classifier, texts: Iterable[Item], fields: Sequence[str]) -> 
     return (_checked(model, item, i, order(model, fields)) for i, item in enumerate(texts))
 
 
-def references(model: Classifier, path: str, fields: Sequence[str], fault: Fault) -> Integers:
-    """The ids (N,) of the texts of a file, one after another; ``fault`` is told of each that is left out.
+def references(model: Classifier, path: str, fields: Sequence[str], fault: Fault) -> list[Integers]:
+    """The ids of each text of a file; ``fault`` is told of each that is left out.
 
     Raises DataError for a file that cannot be read, or has no words in it.
     """
-    names, tokens = order(model, fields), list[Token]()
+    names, found = order(model, fields), list[Integers]()
     for row in islice(readers.read(Path(path), fault, text=names), LIMIT):
-        found = tokenize(model, row.item, names)[1]
-        tokens += found
-        if not found:
+        if tokens := tokenize(model, row.item, names)[1]:
+            found.append(model.collate([tokens]).ids[0])
+        else:
             fault(LeftOut(row.where, WORDLESS))
-    if not tokens:
+    if not found:
         raise DataError(f"{path}: no words in it", "name a file of texts")
-    ids: Integers = model.collate([tokens]).ids[0]
-    return ids
+    return found
 
 
 def _checked(model: Classifier, item: Item, index: int, order: tuple[str, ...]) -> Text:
