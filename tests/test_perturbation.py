@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
@@ -426,3 +427,14 @@ def test_changes_of_both_directions_have_bars(run: Run) -> None:
     rows = [line.split() for line in result.out.splitlines() if line.strip().startswith(("not", "bad", "at", "all"))]
     assert len(rows) == 4
     assert max(len(row) for row in rows) == 7  # a token, three numbers, three bars
+
+
+def test_long_work_is_seen_and_gone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, while there is nothing else to see."""
+    clock = count(0, 2)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    argv = ["explain", "--method", "occlusion", "a good film"]
+    live = run(*argv, screen=True)
+    assert "0 texts explained, 4 changed texts read" in live.err  # three, and the text itself
+    assert live.err.endswith("\r\x1b[K")
+    assert run(*argv).err == ""

@@ -21,6 +21,7 @@ from rnnx.models.engine import walking
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.engine.trie import grow
 from rnnx.models.engine.walking import blocks, walk
+from rnnx.models.progress import heard_by
 from rnnx.models.protocols import Array, Batch, Integers
 from rnnx.models.variants import ABSENT, Variants, logits, plain
 from tests.test_networks import (
@@ -194,6 +195,18 @@ def test_scores_of_attention_may_rise_as_far_as_they_like() -> None:
     found = logits(model, variants)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, plain(model, variants), atol=1e-9)
+
+
+@sharing
+def test_work_is_told_as_it_goes_on(shape: Shape) -> None:
+    model, variants = engine_of(shape), random_variants(5, random_batch(5, [7, 4, 7]), 40)
+    heard: list[float] = []
+    with heard_by(heard.append):
+        logits(model, variants)
+    assert len(heard) >= 7
+    assert sum(heard) == pytest.approx(40)
+    logits(model, variants)  # nobody listens any more
+    assert sum(heard) == pytest.approx(40)
 
 
 # --- the tree -------------------------------------------------------------------------------------------------------

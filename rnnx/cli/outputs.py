@@ -67,17 +67,36 @@ def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[Text
 
 
 def counted(items: Iterable[T], terminal: Terminal, stream: TextIO) -> Iterator[T]:
-    """The items, with a live count on stderr once it takes longer than a second; only where stderr is a
-    terminal and the results do not go to one.
+    """The items, with a live line on stderr, where that is a terminal, once it takes longer than a second.
+
+    It counts the items, unless they go to a terminal themselves, and while one takes long the work on it.
     """
-    if not terminal.stderr.isatty() or stream.isatty():
+    if not terminal.stderr.isatty():
         yield from items
         return
-    start, shown = time.monotonic(), 0.0
-    for number, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic() - start
-        if now > 1 and now - shown > 0.2:
+    from rnnx.models.progress import heard_by
+
+    start = shown = time.monotonic()
+    number, work = 0, 0.0
+
+    def show(line: str) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - start > 1 and now - shown > 0.2:
             shown = now
-            terminal.status(f"{number:,} texts, {number / now:,.0f} a second")
+            terminal.status(line)
+
+    def hear(texts: float) -> None:
+        nonlocal work
+        work += texts
+        if time.monotonic() - shown > 1:
+            show(f"{number:,} texts explained, {work:,.0f} changed texts read")
+
+    with heard_by(hear):
+        for number, item in enumerate(items, 1):
+            if stream.isatty():
+                terminal.status("")
+            yield item
+            if not stream.isatty():
+                show(f"{number:,} texts, {number / (time.monotonic() - start):,.0f} a second")
     terminal.status("")

@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnx.errors import Unsupported
 from rnnx.models.batching import BUDGET, buckets
+from rnnx.models.progress import tell
 from rnnx.models.protocols import Array, Batch, Classifier, Differentiable, Integers
 
 ABSENT = -1
@@ -112,6 +113,7 @@ def _distinct(model: Classifier, variants: Variants) -> Array:
     found: list[Array] = [np.empty(0)] * len(rows)
     for chosen in buckets(lengths.tolist(), BUDGET):
         answers = _read(model, rows[chosen, : lengths[chosen].max()], lengths[chosen], variants.extra)
+        tell(len(chosen))
         for i, answer in zip(chosen, answers, strict=True):
             found[i] = answer
     return np.stack(found)[which.reshape(-1)]

@@ -17,6 +17,7 @@ from rnnx.models.engine.network import Network
 from rnnx.models.engine.running import Attention, running
 from rnnx.models.engine.trie import grow
 from rnnx.models.engine.walking import blocks, walk
+from rnnx.models.progress import tell
 from rnnx.models.protocols import Array, Integers
 from rnnx.models.variants import ABSENT, AT_ONCE, Variants
 
@@ -67,7 +68,9 @@ def _by_direction(network: Network, x: Array, rows: Integers, absent: int) -> Ar
     for layers, w_out in zip(zip(*network.levels, strict=True), shares, strict=True):
         trie = grow(_read(rows, layers[0]), absent)
         kept = running(network.pooling, w_out, len(trie.start))
-        *_, h = walk(layers, x, trie, kept)
+        for states in walk(layers, x, trie, kept):
+            h = states
+            tell(len(rows) / rows.shape[1] / len(shares))
         out += kept.outputs(h)[trie.slot]
     return out
 
@@ -87,6 +90,7 @@ def _of_pairs(network: Network, x: Array, rows: Integers, absent: int) -> Array:
     slots = zip(trees[0].slots(), trees[1].slots()[::-1], strict=True)
     states = (h @ weights + kept.bias for h in walk([ahead], x, trees[0]))
     for codes, share, share_back, (i, j) in zip(rows.T, states, behind, slots, strict=True):
+        tell(len(rows) / rows.shape[1])
         for block in blocks(codes != absent, PAIRS):
             kept.weigh(block, share.take(i[block], axis=0) + share_back.take(j[block], axis=0))
     return kept.outputs()
