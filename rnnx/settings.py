@@ -28,6 +28,7 @@ Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
 Removal = Literal["mask", "delete", "pad", "mean", "sample"]
 Count = int  # from 1 on
+Few = int  # from 1 to 16: what it costs doubles with each
 Amount = float  # not negative
 Texts = Any  # a file of texts: users give its name, which is what an explanation records; the function gets their ids
 
@@ -60,11 +61,19 @@ MEANINGS = {
     "they are, or the largest absolute value",
     "of": "what is explained: the target's logit, or where a method can, its probability (prob) or its loss with the "
     "sign turned",
+    "exact": "up to so many tokens the scores are exact, from all subsets of them",
+    "width": "of the kernel: the distance from which on a text counts for little; 1 is a text of which nothing is left",
+    "ridge": "the penalty on the squares of the coefficients",
     "share": "of the largest number, from which on a token counts as heard",
 }
 
+Bounds = tuple[int, float]  # the smallest and the largest value
 _SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline, "Removal": Removal}
-_BOUNDED: dict[str, tuple[str, int]] = {"Count": ("int", 1), "Amount": ("float", 0)}
+_BOUNDED: dict[str, tuple[str, Bounds]] = {
+    "Count": ("int", (1, math.inf)),
+    "Few": ("int", (1, 16)),
+    "Amount": ("float", (0, math.inf)),
+}
 _SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "Texts": str}
 RNGS = "rngs"  # the parameter, not a setting, for which a method that draws at random gets a generator a text
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -75,7 +84,7 @@ class Setting:
     """One keyword-only parameter: its kind ("int", …, "Texts" or "choice"), choices, default, whether None is allowed,
     and what it means, where that is known.
 
-    ``least`` is the smallest value of a number that has one.
+    ``bounds`` are the smallest and the largest value of a number that has them.
     """
 
     name: str
@@ -83,7 +92,7 @@ class Setting:
     default: Any
     choices: tuple[str, ...] = ()
     optional: bool = False
-    least: int | None = None
+    bounds: Bounds | None = None
     meaning: str = ""
 
     @property
@@ -91,10 +100,12 @@ class Setting:
         """What a value must be, in words."""
         words = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
         words["Texts"] = "the name of a file of texts"
-        bound = "" if self.least is None else f" of at least {self.least}"
         if self.choices:
             return ("one of " if len(self.choices) > 1 else "") + ", ".join(self.choices)
-        return words[self.kind] + bound
+        if self.bounds is None:
+            return words[self.kind]
+        least, most = self.bounds
+        return words[self.kind] + (f" of at least {least}" if most == math.inf else f" from {least} to {most}")
 
 
 @dataclass(frozen=True)
@@ -155,26 +166,26 @@ def _setting(arg: ast.arg, default: ast.expr | None) -> Setting:
     try:
         if arg.annotation is None or default is None:
             raise KeyError
-        kind, choices, optional, least = _type(arg.annotation)
-        return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional, least)
+        kind, choices, optional, bounds = _type(arg.annotation)
+        return Setting(arg.arg, kind, ast.literal_eval(default), choices, optional, bounds)
     except (KeyError, ValueError):
         types = "int, float, bool, str, a Literal or a name from rnnx.settings, perhaps with | None"
         raise TypeError(f"the setting {arg.arg} needs a type ({types}) and a literal default") from None
 
 
-def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool, int | None]:
-    """(kind, choices, may be None, least) of an annotation. KeyError or ValueError for what is not a setting's."""
+def _type(node: ast.expr) -> tuple[str, tuple[str, ...], bool, Bounds | None]:
+    """(kind, choices, may be None, bounds) of an annotation. KeyError or ValueError for what is not a setting's."""
     if isinstance(node, ast.BinOp):  # T | None
-        kind, choices, _, least = _type(node.left)
-        return kind, choices, True, least
+        kind, choices, _, bounds = _type(node.left)
+        return kind, choices, True, bounds
     if isinstance(node, ast.Subscript):
         if ast.unparse(node.value) != "Literal":
             raise KeyError
         return "choice", tuple(ast.literal_eval(ast.Tuple(_elements(node.slice), ast.Load()))), False, None
     name = ast.unparse(node)
     if name in _BOUNDED:
-        kind, least = _BOUNDED[name]
-        return kind, (), False, least
+        kind, bounds = _BOUNDED[name]
+        return kind, (), False, bounds
     if name in _SCALARS:
         return name, (), False, None
     return "choice", typing.get_args(_SHARED[name]), False, None
@@ -209,6 +220,8 @@ def _parse(setting: Setting, value: Any) -> Any:
         value = _SCALARS[setting.kind](value)
     if type(value) is not _SCALARS[setting.kind]:
         raise ValueError
-    if setting.least is not None and not setting.least <= typing.cast(float, value) < math.inf:  # nan is neither
-        raise ValueError
+    if setting.bounds is not None:
+        least, most = setting.bounds
+        if not least <= typing.cast(float, value) <= most or value == math.inf:  # nan is neither
+            raise ValueError
     return value

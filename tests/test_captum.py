@@ -7,21 +7,27 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import (
     FeatureAblation,
     GradientShap,
     InputXGradient,
     IntegratedGradients,
+    KernelShap,
+    Lime,
     NoiseTunnel,
     Occlusion,
     Saliency,
+    ShapleyValueSampling,
 )
 from torch import Tensor, nn
 
-from rnnx.methods import expected
+from rnnx.methods import expected, shapley
 from rnnx.methods.expected import expected_grad
 from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.methods.integrated import ig
+from rnnx.methods.kernel_shap import _pairs, kernel_shap
+from rnnx.methods.lime import _of_any_size, lime
 from rnnx.methods.occlusion import occlusion
 from rnnx.methods.smoothing import smoothgrad, smoothgrad_x_input
 from rnnx.models import checkpoint
@@ -114,6 +120,19 @@ def test_captum_noise_tunnel(engines: Any, square: bool, monkeypatch: pytest.Mon
         np.testing.assert_allclose(ours, (x * theirs).sum(-1), atol=1e-5)
 
 
+def of_ids(model: RecurrentClassifier, network: Any, of: str) -> Any:
+    """The score of the last class as Captum wants it: of ids, and the length of the one text."""
+    last = len(model.labels) - 1
+
+    def scored(ids: Tensor, lengths: Tensor) -> Tensor:
+        logits = network(ids, lengths.expand(len(ids)))
+        if of == "logit":
+            return logits[:, -1]
+        return logits.sigmoid()[:, 0] if last == 1 else logits.softmax(1)[:, -1]
+
+    return scored
+
+
 @pytest.mark.parametrize("of", ["logit", "prob"])
 @pytest.mark.parametrize("window", [1, 3])
 def test_captum_occlusion(engines: Any, window: int, of: Any) -> None:
@@ -122,12 +141,7 @@ def test_captum_occlusion(engines: Any, window: int, of: Any) -> None:
     last = len(model.labels) - 1
     ours = occlusion(model, batch, np.full(len(batch.ids), last), (), window=window, of=of).found
 
-    def scored(ids: Tensor, lengths: Tensor) -> Tensor:
-        logits = network(ids, lengths.expand(len(ids)))
-        if of == "logit":
-            return logits[:, -1]
-        return logits.sigmoid()[:, 0] if last == 1 else logits.softmax(1)[:, -1]
-
+    scored = of_ids(model, network, of)
     for ids, n, row in zip(batch.ids, batch.lengths.tolist(), ours, strict=True):
         given: dict[str, Any] = {"baselines": model.unknown, "additional_forward_args": torch.tensor([n])}
         text = torch.from_numpy(ids[None, :n])
@@ -136,3 +150,73 @@ def test_captum_occlusion(engines: Any, window: int, of: Any) -> None:
         else:
             theirs = Occlusion(scored).attribute(text, (min(window, n),), **given)
         np.testing.assert_allclose(row[:n], theirs[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("of", ["logit", "prob"])
+def test_captum_shapley_values(engines: Any, of: Any) -> None:
+    """The same orders."""
+    model, network, batch = engines
+    target, pairs = np.full(len(batch.ids), len(model.labels) - 1), 3
+    given: dict[str, Any] = {"exact": 1, "samples": pairs, "tolerance": 0.0, "of": of}
+    ours = shapley.shapley(model, batch, target, rngs(batch), **given).found
+    ranks = shapley._orders(batch, rngs(batch), pairs).reshape(len(ours), 2 * pairs, -1)
+    for ids, n, row, own in zip(batch.ids, batch.lengths.tolist(), ours, ranks, strict=True):
+        sampling = ShapleyValueSampling(of_ids(model, network, of))
+        sampling.permutation_generator = lambda *_, own=own, n=n: own[:, :n].argsort(axis=1).tolist()
+        theirs = sampling.attribute(
+            torch.from_numpy(ids[None, :n]),
+            baselines=model.unknown,
+            additional_forward_args=torch.tensor([n]),
+            n_samples=2 * pairs,
+        )
+        np.testing.assert_allclose(row[:n], theirs[0], atol=1e-5)
+
+
+def given_masks(sampler: Any, there: Array) -> None:
+    """Makes a sampler of Captum's take these subsets."""
+
+    def perturb(*_: Any, **__: Any) -> Any:
+        yield from (torch.from_numpy(row[None].astype(int)) for row in there)
+
+    sampler.perturb_func = perturb
+
+
+def surrogate_options(model: RecurrentClassifier, n: int, count: int) -> dict[str, Any]:
+    return {"baselines": model.unknown, "additional_forward_args": torch.tensor([n]), "n_samples": count}
+
+
+@pytest.mark.parametrize("of", ["logit", "prob"])
+def test_captum_kernel_shap(engines: Any, of: Any) -> None:
+    """The same subsets; Captum's very large weight of all and of nothing takes the place of the constraint."""
+    model, network, batch = engines
+    target = np.full(len(batch.ids), len(model.labels) - 1)
+    given: dict[str, Any] = {"samples": 40, "tolerance": 0.0, "of": of}
+    ours = kernel_shap(model, batch, target, rngs(batch), **given)
+    drawn = np.flatnonzero(ours.diagnostics["standard_error"])
+    assert len(drawn)
+    for i in drawn:
+        ids, n = batch.ids[i], int(batch.lengths[i])
+        theirs = KernelShap(of_ids(model, network, of))
+        pairs = _pairs(n, 40, rngs(batch)[i])
+        given_masks(theirs, np.vstack([np.ones(n), np.zeros(n), pairs]))
+        found = theirs.attribute(torch.from_numpy(ids[None, :n]), **surrogate_options(model, n, 42))
+        np.testing.assert_allclose(ours.found[i, :n], found[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("of", ["logit", "prob"])
+def test_captum_lime(engines: Any, of: Any) -> None:
+    """The same subsets and weights."""
+    model, network, batch = engines
+    target, count = np.full(len(batch.ids), len(model.labels) - 1), 50
+    ours = lime(model, batch, target, rngs(batch), samples=count, tolerance=0.0, of=of).found
+    for row, ids, n, rng in zip(ours, batch.ids, batch.lengths.tolist(), rngs(batch), strict=True):
+        there = np.vstack([np.ones(n), _of_any_size(n, count, rng)])
+
+        def similarity(_: Tensor, __: Tensor, sample: Tensor, **___: Any) -> Tensor:
+            distance = 1 - sample.double().mean().sqrt()
+            return torch.exp(-(distance**2) / (2 * 0.25**2))
+
+        theirs = Lime(of_ids(model, network, of), SkLearnRidge(alpha=1.0), similarity)
+        given_masks(theirs, there)
+        found = theirs.attribute(torch.from_numpy(ids[None, :n]), **surrogate_options(model, n, len(there)))
+        np.testing.assert_allclose(row[:n], found[0], atol=1e-5)

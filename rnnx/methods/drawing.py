@@ -11,7 +11,7 @@ from rnnx.methods.sampling import standard_error
 from rnnx.models.protocols import Array, Batch, Integers
 from rnnx.models.seeds import Rngs
 
-ROUND = 16  # draws between two looks at the error
+ROUND = 16  # draws between two looks at the error, unless a method says otherwise
 Draw = Callable[[Batch, Integers, Rngs, int], Array]
 
 
@@ -27,15 +27,16 @@ class Drawn(NamedTuple):
         return {**standard_error(self.error[:, :, 0], batch, int(self.draws.max(initial=1))), "draws": self.draws}
 
 
-def until(draw: Draw, batch: Batch, rngs: Rngs, samples: int, tolerance: float) -> Drawn:
+def until(draw: Draw, batch: Batch, rngs: Rngs, samples: int, tolerance: float, size: int = ROUND) -> Drawn:
     """Means over at most ``samples`` draws; a text has enough of them when the mean of its standard errors is no more
     than the share ``tolerance`` of its largest absolute mean, both of the first quantity.
 
-    ``draw`` gives the values (n, count, T, Q) of so many draws for some of the texts, each with its generator.
+    ``draw`` gives the values (n, count, T, Q) of so many draws for some of the texts, each with its generator;
+    ``size`` are made between two looks at the error.
     """
     rows, done, sums = np.arange(len(batch.ids)), 0, np.zeros(1)
     while len(rows) and done < samples:
-        count = min(ROUND, samples - done)
+        count = min(size, samples - done)
         values = draw(_chosen(batch, rows), rows, [rngs[i] for i in rows.tolist()], count).astype(np.float64)
         if not done:
             sums = np.zeros((2, *values.shape[:1], *values.shape[2:]))

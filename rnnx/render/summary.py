@@ -96,8 +96,13 @@ def notes(explanation: Explanation) -> Iterator[str]:
         yield f"the model does not know {len(unknown)} of {len(explanation.tokens)} tokens: {listed}"
     yield from _sum(explanation)
     error = explanation.diagnostics.get("standard_error")
-    if error is not None:
+    if error:
         yield f"the scores are drawn at random: their standard error is {number(error)} on average"
+    elif error == 0:
+        yield "the scores are exact: chance does not move them"
+    explained = explanation.diagnostics.get("r_squared")
+    if explained is not None:
+        yield f"a linear model explains {percent(explained)} of how the score varies around the text"
     yield from _flip(explanation)
     order = explanation.diagnostics.get("order_sensitivity")
     if order is not None:

@@ -1,0 +1,97 @@
+"""What a text is worth with only some of its tokens: the game whose prize Shapley values share out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnx.methods.removal import Removed
+from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
+from rnnx.models.scores import score
+from rnnx.models.seeds import Rngs
+from rnnx.models.variants import logits
+
+AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
+
+
+class Coalitions(NamedTuple):
+    """Of the texts ``text`` (N,) of a batch the tokens that are ``there`` (N, T), whatever that says of padding.
+
+    ``at`` (N, T, 2): where words are drawn in place of those taken away, the random numbers from [0, 1) for each.
+    """
+
+    text: Integers
+    there: Mask
+    at: Array | None = None
+
+
+class Game(NamedTuple):
+    """Texts of which a coalition of tokens is worth the score ``of`` the target that a model gives it, the other tokens
+    ``removed``.
+    """
+
+    model: Classifier
+    batch: Batch
+    target: Integers
+    removed: Removed
+    of: str
+
+    @property
+    def draws(self) -> bool:
+        """Whether the words in place of those taken away are drawn, and worths with them."""
+        return self.removed.draw is not None
+
+    def among(self, rows: Integers, tokens: int | None = None) -> Game:
+        """The same with some of the texts, padded to so many ``tokens``, or as they were."""
+        batch = Batch(self.batch.ids[rows, :tokens], self.batch.lengths[rows])
+        return self._replace(batch=batch, target=self.target[rows])
+
+    def worths(self, parts: Iterable[Coalitions]) -> Array:
+        """Of the coalitions of all parts, one part after the other, (N,)."""
+        found = []
+        for text, there, at in parts:
+            variant, place = np.nonzero(~there & self.batch.mask[text])
+            words = np.empty(0) if at is None else at[variant, place]
+            variants = self.removed.replaced(self.batch, text, variant, place, words)
+            found.append(score(logits(self.model, variants), self.target[text], self.of))
+        return np.concatenate(found)
+
+    def of_all(self, rows: Integers) -> Iterator[tuple[Integers, Array]]:
+        """Of these texts those of each length T, and the worths (B, 2^T) of all their coalitions, by number."""
+        lengths = self.batch.lengths[rows]
+        for size in np.unique(lengths).tolist():
+            own = rows[lengths == size]
+            yield own, self.among(own, size).worths(_every(len(own), size)).reshape(len(own), -1)
+
+    def with_words(self, text: Integers, there: Mask, rngs: Rngs) -> Iterator[Coalitions]:
+        """Coalitions in any number, each with words of its own, by the generator of its text."""
+        for part in pieces(*there.shape):
+            at = self._words(text[part], rngs) if self.draws else None
+            yield Coalitions(text[part], there[part], at)
+
+    def _words(self, text: Integers, rngs: Rngs) -> Array:
+        at = np.zeros((len(text), self.batch.ids.shape[1], 2))
+        for i in np.unique(text).tolist():
+            own, n = text == i, self.batch.lengths[i]
+            at[own, :n] = rngs[i].random((np.count_nonzero(own), n, 2))
+        return at
+
+
+def _every(texts: int, size: int) -> Iterator[Coalitions]:
+    for part in pieces(texts << size, size):
+        text, number = np.divmod(part, 1 << size)
+        yield Coalitions(text, subsets(size, number))
+
+
+def pieces(count: int, size: int) -> Iterator[Integers]:
+    """The numbers of ``count`` coalitions of texts of ``size`` tokens, in parts that are written out together."""
+    at_once = max(1, AT_ONCE // size)
+    return (np.arange(start, min(start + at_once, count)) for start in range(0, count, at_once))
+
+
+def subsets(size: int, numbers: Integers) -> Mask:
+    """The subsets (N, size) of so many tokens that have these numbers, the first token for the highest bit."""
+    found: Mask = (numbers[:, None] >> np.arange(size)[::-1] & 1).astype(bool)
+    return found
