@@ -57,6 +57,10 @@ class Cell(Protocol):
     def names(self) -> tuple[str, ...]:
         """What the first blocks of ``saved`` are called, where they are gates."""
 
+    @property
+    def apart(self) -> int:
+        """So many gates, the last ones, see more of px and ph than their sum."""
+
     def arrange(self, weight: Array) -> Array:
         """Torch's rows of a weight or bias, (gates·H, …), as ``step`` expects its gates, (gates, H, …)."""
 
@@ -87,6 +91,7 @@ class LSTM:
 
     parts, gates, saved = 2, 4, 5  # saved: i, f, o, g, tanh(c)
     names = ("input", "forget", "output", "candidate")
+    apart = 0
 
     def arrange(self, weight: Array) -> Array:
         """Torch stores i, f, g, o."""
@@ -141,6 +146,7 @@ class GRU:
 
     parts, gates, saved = 1, 3, 4  # saved: r, z, n, and the state's share of n
     names = ("reset", "update", "candidate")
+    apart = 1
 
     def arrange(self, weight: Array) -> Array:
         """Torch stores r, z, n."""
@@ -191,6 +197,7 @@ class RNN:
     relu: bool = False
     parts, gates, saved = 1, 1, 1  # saved: h'
     names = ()
+    apart = 0
 
     def arrange(self, weight: Array) -> Array:
         """As it is."""
