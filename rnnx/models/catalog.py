@@ -16,6 +16,7 @@ from rnnx.errors import ModelError, did_you_mean
 FORMAT = 1
 DEFAULT = "sentiment-attention"
 AGAIN = "train it again, or copy its folder whole"  # the hint for a damaged model
+ATTENTION = ("attention", "dot-attention")  # the poolings that weigh their tokens
 SHIPPED = Path(__file__).parent.parent / "pretrained"
 
 
@@ -38,7 +39,7 @@ class Spec:
     @property
     def provides_attention(self) -> bool:
         """Whether the network weighs its tokens."""
-        return self.pooling == "attention"
+        return self.pooling in ATTENTION
 
 
 def names() -> list[str]:

@@ -180,7 +180,7 @@ class RecurrentClassifier(Encoder):
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T) of each token's state in the pooled vector."""
         done = self.network.forward(self.embed(batch), batch.lengths)
-        return done.packing.restore(done.pooled.weights)
+        return done.packing.restore(done.pooled.weights.mean(1))
 
     def decomposition(self, batch: Batch) -> Decomposition:
         """A forward pass, ready to be asked for the shares of any spans."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.errors import Unsupported
+from rnnx.models.catalog import ATTENTION
 from rnnx.models.protocols import (
     Activations,
     Array,
@@ -193,7 +194,7 @@ def _provided(recurrent: nn.RNNBase, pooling: str) -> frozenset[str]:
     gates = CELLS[recurrent.mode][2] if recurrent.num_layers == 1 and pooling == "last" else ()
     has = {
         "resume": not recurrent.bidirectional,
-        "attention": pooling == "attention",
+        "attention": pooling in ATTENTION,
         "telescoping": bool(gates),
         "cell": "forget" in gates,
     }
