@@ -47,7 +47,7 @@ def _check_needs(model: Classifier, row: Method | View) -> None:
         return
     works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
     hint = f"methods for this model: {', '.join(works)}"
-    if "attention" in missing:
+    if missing & {"attention", "attended"}:
         hint += f"; models with attention: {', '.join(catalog.with_attention())}"
     lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(missing))
     fault = f"which {model.name} does not have"

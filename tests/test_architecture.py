@@ -23,6 +23,7 @@ ROWS = [
     ("text",),
     ("models",),
     ("methods",),
+    ("metrics",),
     ("training",),
     ("choosing", "streaming", "explaining", "loading"),
 ]

@@ -109,10 +109,10 @@ POOLINGS: dict[str, Callable[[int, int, int], nn.Module]] = {
 class RecurrentNetwork(nn.Module):
     """Embedding, recurrent layers, pooling, linear output: logits (B, 1) with a sigmoid, else one a class.
 
-    ``hidden`` is the size of a direction, ``heads`` are those of attention and divide it. ``output`` is sigmoid or softmax; auto is sigmoid for two classes. In
-    training mode a dropout mask is drawn per text over the embedding's dimensions, the same for all its tokens
-    (Gal & Ghahramani 2016); ``dropout`` is that between the layers and of the pooled vector. Raises ConfigError
-    for a sigmoid over more than two classes.
+    ``hidden`` is the size of a direction, ``heads`` are those of attention and divide it. ``output`` is sigmoid or
+    softmax; auto is sigmoid for two classes. In training mode a dropout mask is drawn per text over the embedding's
+    dimensions, the same for all its tokens (Gal & Ghahramani 2016); ``dropout`` is that between the layers and of the
+    pooled vector. Raises ConfigError for a sigmoid over more than two classes.
     """
 
     def __init__(

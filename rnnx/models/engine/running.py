@@ -123,7 +123,7 @@ class Attention:
         score, out = projected[:, : self.width], projected[:, self.width :]
         if self.queries is not None:
             score = np.tanh(score, out=score) @ self.queries
-        risen = (score > top[rows] + RISE).any(1).nonzero()[0]
+        (risen,) = np.nonzero((score > top[rows] + RISE).any(axis=1))
         if len(risen):
             self._rescale(np.arange(len(top))[rows][risen], np.maximum(score, top[rows])[risen])
         weight = np.exp(score - top[rows])

@@ -66,10 +66,8 @@ def attention(queries: Tensor, hidden: tuple[Tensor, Tensor] | None) -> Pooling:
     """
 
     def pool(h: Tensor, real: Tensor, rule: Backward, memory: Memory) -> Pooled:
-        if hidden is None:
-            keys = h / h.shape[2] ** 0.5
-        else:
-            keys = rule.squash(torch.tanh, h @ hidden[0].T + hidden[1])
+        scaled = h / h.shape[2] ** 0.5
+        keys = rule.squash(torch.tanh, h @ hidden[0].T + hidden[1]) if hidden else scaled
         scores = keys @ queries.T
         mass = scores.masked_fill(~real[..., None], -torch.inf).logsumexp(1)
         return _weighted(h, rule.softmax(scores, real[..., None]), mass, rule, memory)
