@@ -42,7 +42,12 @@ def _default(model: Classifier, given: Mapping[str, Any]) -> str:
 
 def _check_needs(model: Classifier, row: Method | View) -> None:
     """Raise Unsupported, with what would work, if the model lacks what the method needs."""
-    missing = row.needs - model.provides
+    require(model, row.needs, row.name)
+
+
+def require(model: Classifier, needs: frozenset[str], what: str) -> None:
+    """Raise Unsupported, with the methods that would work, if the model lacks what something needs."""
+    missing = needs - model.provides
     if not missing:
         return
     works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
@@ -54,7 +59,7 @@ def _check_needs(model: Classifier, row: Method | View) -> None:
     if "recurrence" not in model.provides:  # it may well have it
         fault = f"which rnnx cannot see in {model.name}"
         hint += "; in a network that rnnx trained it sees everything"
-    raise Unsupported(f"{row.name} needs {lacking}, {fault}", hint)
+    raise Unsupported(f"{what} needs {lacking}, {fault}", hint)
 
 
 def _check_of(model: Classifier, row: Method | View, given: Mapping[str, Any]) -> None:

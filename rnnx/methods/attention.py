@@ -54,6 +54,17 @@ def attention_norm(model: Attending, batch: Batch, target: Integers) -> Array:
     return found
 
 
+def units(model: Attending, batch: Batch, target: Integers) -> tuple[Array, Array, Integers]:
+    """What the output layer reads, (B, H), what each unit of it gives to the target's logit, and the place of the token
+    that gives most to each, by size. The shares add up to the logit without the output layer's bias.
+    """
+    found = model.attended(batch)
+    weighed = found.weighed
+    values = weighed.sum(1)
+    d = cotangent(model.forward(batch).astype(np.float64), target, "logit")
+    return values, values * (d @ found.w_out.T), np.abs(weighed).argmax(1)
+
+
 def slopes(found: Attended, d: Array) -> Array:
     """D score / d each weight, (B, T, K), from d score / d logits (B, C)."""
     slope: Array = np.einsum("btkc,bc->btk", found.gains, d)

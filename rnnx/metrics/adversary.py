@@ -1,6 +1,7 @@
 """The attention weights that differ most from a model's own, and with which it says the same.
 
-Jain & Wallace 2019: several candidates a text at once, by their relaxed objective and Adam.
+Jain & Wallace 2019: several candidates a text at once, by their relaxed objective and Adam. Where the farthest there
+are can be computed, they are candidates too (``rnnx.metrics.corners``): the optimiser often stays far behind them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnx.metrics.corners import corner
 from rnnx.metrics.reweighing import logits, said, variation
 from rnnx.models.attended import Attended
 from rnnx.models.protocols import Array, Batch
@@ -42,8 +44,10 @@ def adversary(found: Attended, batch: Batch, rngs: Rngs, tolerance: float = TOLE
     start = np.zeros((len(rngs), CANDIDATES, tokens, heads))
     for i, (n, rng) in enumerate(zip(batch.lengths, rngs, strict=True)):
         start[i, :, :n] = rng.standard_normal((CANDIDATES, n, heads))
-    candidates = _kept(found, _ascended(found, batch, start, tolerance), tolerance)
-    candidates = np.concatenate([found.weights[:, None], candidates], axis=1)
+    candidates = _ascended(found, batch, start, tolerance)
+    if (farthest := corner(found, batch, tolerance)) is not None:
+        candidates = np.concatenate([candidates, farthest[:, None]], axis=1)
+    candidates = np.concatenate([found.weights[:, None], _kept(found, candidates, tolerance)], axis=1)
     far = divergence(candidates, found.weights[:, None])
     chosen, texts = far.argmax(1), np.arange(len(far))
     best = candidates[texts, chosen]
