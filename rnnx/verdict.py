@@ -48,7 +48,7 @@ def tests(figures: Figures) -> list[Test]:
     above, below = f"\u2265 {AGREES}", f"\u2264 {APART}"
     changes, erased = ("permuted", "uniform"), ("attention", "gradient", "random")
     return [
-        test("ranks tokens as leaving each out does", ("tau_leave_one_out",), above, lambda tau: tau >= AGREES),
+        test("ranks tokens as leave-one-out does", ("tau_leave_one_out",), above, lambda tau: tau >= AGREES),
         test("ranks tokens as gradients do", ("tau_gradient",), above, lambda tau: tau >= AGREES),
         test(
             "other weights change the prediction",

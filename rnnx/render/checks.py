@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnx import verdict
-from rnnx.render.text import number, percent, visible
+from rnnx.render.text import number, visible
 from rnnx.types import Explanation
 from rnnx.verdict import Test
 
@@ -24,9 +24,9 @@ _NAMES = {
     "change_permuted": "permuted",
     "change_uniform": "equal",
     "adversary_divergence": "divergence",
-    "erased_attention": "erased by attention",
-    "erased_gradient": "gradient",
-    "erased_product": "attention \u00d7 gradient",
+    "erased_attention": "erased",
+    "erased_gradient": "by gradient",
+    "erased_product": "by both",
     "erased_random": "at random",
 }
 
@@ -125,14 +125,14 @@ def _figures(names: Sequence[str], found: Report, spread: Mapping[str, float]) -
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "\u2013"
-    return percent(value) if name.startswith("erased") else number(value)
+    return f"{value:.0%}" if name.startswith("erased") else number(value)
 
 
 def _table(rows: Sequence[tuple[Test, str]], said: str) -> Group:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
-    grid.add_column(ratio=5)
-    grid.add_column(ratio=6)
+    grid.add_column(max_width=36)
+    grid.add_column()
     for test, figures in rows:
         answer = Text(_ANSWERS[test.passed], "bold" if test.passed else "")
         grid.add_row(answer, test.statement, Text(figures).append(f" (needs {test.needs})", FADED))
