@@ -117,7 +117,7 @@ def test_fields_of_a_file_in_every_format(run: Run, tmp_path: Path) -> None:
 
 def test_units_in_every_format(run: Run) -> None:
     out = run("explain", "--by", "unit", "not bad at all").out.splitlines()
-    assert out[1] == "unit\tgives\tvalue\tmost from"
+    assert out[1] == "unit\tgives\tsize\tmost from"
     assert "10 of 160 units" in out[12]
     table = list(csv.DictReader(StringIO(run("explain", "--by", "unit", "not bad at all", "--format", "csv").out)))
     assert [int(row["unit"]) for row in table] == list(range(160))

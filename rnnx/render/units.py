@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from rich.console import Group
@@ -23,26 +24,28 @@ Look = Callable[[float], Style]
 
 
 class Unit(NamedTuple):
-    """Its number, what it gives to the target's logit, the same without regard to sign, its value, and its words."""
+    """Its number, what it gives to the target's logit, the same without regard to sign, the size of its value, and its
+    words.
+    """
 
     number: int
     share: float
+    moved: float
     size: float
-    value: float
     words: str
 
 
 def units(explanations: Sequence[Explanation]) -> list[Unit]:
     """The means over the texts, the units that give most first. Words are those that most often give a unit most."""
     found = [e.evidence for e in explanations if isinstance(e.evidence, Units)]
-    count, one = len(found), len(found) == 1
-    shares = list(zip(*(each.shares for each in found), strict=True))
-    values = list(zip(*(each.values for each in found), strict=True))
-    sizes = [sum(map(abs, share)) / count for share in shares]
-    first = sorted(range(len(sizes)), key=lambda j: -sizes[j])[:MOST]
-    every = [Unit(j, sum(shares[j]) / count, sizes[j], sum(values[j]) / count, "") for j in range(len(sizes))]
-    shown = {j: every[j]._replace(words=_words(explanations, j, 1 if one else WORDS)) for j in first}
-    return [shown[j] for j in first] + [unit for unit in every if unit.number not in shown]
+    most = 1 if len(found) == 1 else WORDS
+    every = []
+    for j, shares in enumerate(zip(*(each.shares for each in found), strict=True)):
+        moved, size = fmean(map(abs, shares)), fmean(abs(each.values[j]) for each in found)
+        every.append(Unit(j, fmean(shares), moved, size, ""))
+    every.sort(key=lambda unit: -unit.moved)
+    shown = [unit._replace(words=_words(explanations, unit.number, most)) for unit in every[:MOST]]
+    return shown + every[MOST:]
 
 
 def _words(explanations: Sequence[Explanation], unit: int, most: int) -> str:
@@ -60,24 +63,24 @@ def table(found: list[Unit], colour: Look | None) -> Group:
     for justify in ("right", "left", "right", "right"):
         grid.add_column(justify=justify, no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row(*(Text(name, "bold") for name in ("unit", "", "gives", "value", "most from")))
+    grid.add_row(*(Text(name, "bold") for name in ("unit", "", "gives", "size", "most from")))
     for unit in found[:MOST]:
         length = Text(bar(abs(unit.share) / top, BAR), colour(unit.share / top) if colour else "")
-        grid.add_row(str(unit.number), length, signed(unit.share), number(unit.value), unit.words)
+        grid.add_row(str(unit.number), length, signed(unit.share), number(unit.size), unit.words)
     return Group(grid, Text(), Text(whole(found), FADED))
 
 
 def plain(found: list[Unit]) -> Iterator[str]:
     """A unit a line, its columns separated by tabs."""
-    yield "\t".join(["unit", "gives", "value", "most from"])
+    yield "\t".join(["unit", "gives", "size", "most from"])
     for unit in found[:MOST]:
-        yield "\t".join([str(unit.number), signed(unit.share), number(unit.value), unit.words])
+        yield "\t".join([str(unit.number), signed(unit.share), number(unit.size), unit.words])
     yield whole(found)
 
 
 def whole(found: list[Unit]) -> str:
     """What the shown units are of all."""
-    every, shown = (sum(unit.size for unit in part) for part in (found, found[:MOST]))
+    every, shown = (sum(unit.moved for unit in part) for part in (found, found[:MOST]))
     total = signed(sum(unit.share for unit in found))
     count = min(MOST, len(found))
     share = percent(shown / every) if every else "0%"

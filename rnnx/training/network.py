@@ -63,6 +63,8 @@ class Attention(nn.Module):
         self.heads = heads
         self.hidden = nn.Linear(size, ATTENTION_SIZE) if additive else None
         self.query = nn.Linear(ATTENTION_SIZE if additive else size, heads, bias=False)
+        if not additive:
+            nn.init.normal_(self.query.weight)  # the scale of the scores is meant for numbers of this size
 
     def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H) to (B, H)."""
