@@ -42,19 +42,24 @@ def _default(model: Classifier, given: Mapping[str, Any]) -> str:
 
 def _check_needs(model: Classifier, row: Method | View) -> None:
     """Raise Unsupported, with what would work, if the model lacks what the method needs."""
-    missing = row.needs - model.provides
+    require(model, row.needs, row.name)
+
+
+def require(model: Classifier, needs: frozenset[str], what: str) -> None:
+    """Raise Unsupported, with the methods that would work, if the model lacks what something needs."""
+    missing = needs - model.provides
     if not missing:
         return
     works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
     hint = f"methods for this model: {', '.join(works)}"
-    if "attention" in missing:
+    if missing & {"attention", "attended"}:
         hint += f"; models with attention: {', '.join(catalog.with_attention())}"
     lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(missing))
     fault = f"which {model.name} does not have"
     if "recurrence" not in model.provides:  # it may well have it
         fault = f"which rnnx cannot see in {model.name}"
         hint += "; in a network that rnnx trained it sees everything"
-    raise Unsupported(f"{row.name} needs {lacking}, {fault}", hint)
+    raise Unsupported(f"{what} needs {lacking}, {fault}", hint)
 
 
 def _check_of(model: Classifier, row: Method | View, given: Mapping[str, Any]) -> None:

@@ -92,8 +92,47 @@ class Phrases:
     spans: tuple[Phrase, ...]
 
 
-Evidence = Attribution | Phrases | Trace
-_KINDS: dict[str, type[Evidence]] = {"attribution": Attribution, "phrases": Phrases, "trace": Trace}
+@dataclass(frozen=True)
+class Region:
+    """The characters from ``start`` to before ``end`` of a text, and what of the tokens' scores falls to them."""
+
+    name: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The scores of an attribution, added up over regions of the text; ``scores`` are those of the tokens."""
+
+    by: str
+    regions: tuple[Region, ...]
+    scores: tuple[float, ...]
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the output layer reads, the attended sum of the states, unit by unit.
+
+    ``values`` of each unit; ``shares``, what it gives to the target's logit: they add up to it, without the output
+    layer's bias; ``tokens``, the place of the token whose weighed state gives most to the value, by size.
+    """
+
+    values: tuple[float, ...]
+    shares: tuple[float, ...]
+    tokens: tuple[int, ...]
+
+
+Evidence = Attribution | Phrases | Trace | Regions | Units
+_KINDS: dict[str, type[Evidence]] = {
+    "attribution": Attribution,
+    "phrases": Phrases,
+    "trace": Trace,
+    "regions": Regions,
+    "units": Units,
+}
 
 
 @dataclass(frozen=True)
@@ -169,6 +208,11 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
         return Trace(data["view"], columns)
     if data["kind"] == "phrases":
         return Phrases(data["view"], tuple(Phrase(**span) for span in data["spans"]))
+    if data["kind"] == "regions":
+        regions = tuple(Region(**region) for region in data["regions"])
+        return Regions(data["by"], regions, tuple(data["scores"]), data["signed"])
+    if data["kind"] == "units":
+        return Units(tuple(data["values"]), tuple(data["shares"]), tuple(data["tokens"]))
     raise ValueError(f"unknown kind of evidence {data['kind']!r}")
 
 

@@ -18,13 +18,14 @@ PACKAGE = Path(rnnx.__file__).parent
 # A module imports, at its top, only from its own row and the rows above it.
 ROWS = [
     ("errors", "types"),
-    ("registry", "settings", "config", "data", "render"),
+    ("registry", "settings", "verdict", "config", "data", "render"),
     ("cli",),
     ("text",),
     ("models",),
     ("methods",),
+    ("metrics",),
     ("training",),
-    ("choosing", "streaming", "explaining", "loading"),
+    ("choosing", "streaming", "explaining", "attending", "loading"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

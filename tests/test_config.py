@@ -139,7 +139,7 @@ KNOWN = "(known: label, passes, path, split)"
             "model:\n  1: 2",
             [
                 "2: model.1: no such setting; choose from bidirectional, dropout, embedding, "
-                "embedding_dropout, hidden, kind, layers, output, pooling"
+                "embedding_dropout, heads, hidden, kind, layers, output, pooling"
             ],
         ),
         # Beyond all bounds.
@@ -174,6 +174,11 @@ KNOWN = "(known: label, passes, path, split)"
                 "5: data.test_share: dev_share and test_share leave nothing to train on",
                 "2: data.labels.2: each label may stand there once, not 'a' again",
             ],
+        ),
+        ("model: {heads: 2}", ["1: model.heads: only attention has heads, and pooling is last"]),
+        (
+            "model:\n  pooling: dot-attention\n  hidden: 9\n  heads: 2",
+            ["4: model.heads: 2 heads cannot share 9 units evenly"],
         ),
         (
             "base: &b {epochs: 3}\ntraining:\n  <<: *b\n  epochs: 0",

@@ -32,6 +32,7 @@ from tests.test_networks import (
     Shape,
     all_layers,
     arrays,
+    attention_by_hand,
     few,
     named,
     numpy_model,
@@ -118,10 +119,8 @@ def pooled(shape: Shape, weights: Weights, whole: Array, part: Array) -> Array:
         return part.mean(0)
     if shape.pooling == "max":
         return part[whole.argmax(0), np.arange(whole.shape[1])]
-    if shape.pooling == "attention":
-        hidden = np.tanh(whole @ weights["pooling.hidden.weight"].T + weights["pooling.hidden.bias"])
-        e = np.exp(hidden @ weights["pooling.query.weight"][0])
-        return (e[:, None] * part).sum(0) / e.sum()
+    if "attention" in shape.pooling:
+        return (np.array(attention_by_hand(shape, weights, whole)).T * part).sum(0)
     return np.concatenate([part[-1, :HIDDEN], part[0, HIDDEN:]])
 
 

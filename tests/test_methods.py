@@ -45,7 +45,9 @@ def needs(case: Case) -> frozenset[str]:
 
 def provided(spec: catalog.Spec) -> set[str]:
     telescoping = {"telescoping", "cell"} if (spec.kind, spec.pooling) == ("lstm", "last") else set()
-    return {"gradients", "recurrence", "decomposition"} | ({"attention"} if spec.provides_attention else telescoping)
+    return {"gradients", "recurrence", "decomposition"} | (
+        {"attention", "attended"} if spec.provides_attention else telescoping
+    )
 
 
 SERVED = [(name, case) for name, spec in MODELS.items() for case in CASES if needs(case) <= provided(spec)]
@@ -261,7 +263,9 @@ def test_what_is_explained_scales_the_gradient() -> None:
     np.testing.assert_allclose(numbers(found["loss"]), (1 - p) * numbers(found["logit"]), rtol=1e-4)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case[1] not in ("memory",) and case[0] != "attention"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case[1] not in ("memory",) and ROWS[case[0]].family != "attention"]
+)
 def test_the_logit_can_be_asked_for_and_is_recorded(case: Case) -> None:
     """What explains nothing else than the logit refuses the rest, and names what does not."""
     model = checkpoint.load("sentiment-lstm")

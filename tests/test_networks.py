@@ -50,6 +50,7 @@ class Shape:
     layers: int = 1
     pooling: str = "last"
     output: Output = "sigmoid"
+    heads: int = 1
 
     @property
     def spec(self) -> Spec:
@@ -65,6 +66,7 @@ class Shape:
             hidden=HIDDEN,
             layers=self.layers,
             bidirectional=self.directions == 2,
+            heads=self.heads,
             output=self.output,
         )
         with torch.no_grad():
@@ -99,11 +101,23 @@ def shapes(**given: object) -> list[Shape]:
         "output": ("sigmoid", "softmax"),
     }
     values = product(*((given[name],) if name in given else choices for name, choices in every.items()))
-    return [Shape(*v) for v in values]  # type: ignore[arg-type]
+    more = [shape for shape in ATTENTION if all(getattr(shape, name) == value for name, value in given.items())]
+    return [Shape(*v) for v in values] + more  # type: ignore[arg-type]
+
+
+ATTENTION = [  # other than additive attention with one head; of several, each has units of both directions
+    Shape("lstm", 1, 1, "dot-attention", "sigmoid"),
+    Shape("gru", 2, 2, "dot-attention", "softmax"),
+    Shape("lstm", 2, 1, "attention", "sigmoid", 3),
+    Shape("rnn", 2, 2, "attention", "softmax", 3),
+    Shape("lstm", 1, 2, "dot-attention", "sigmoid", 3),
+    Shape("rnn-relu", 2, 3, "dot-attention", "sigmoid", 3),
+]
 
 
 def named(shape: Shape) -> str:
-    return f"{shape.kind}-{shape.directions}x{shape.layers}-{shape.pooling}-{shape.output}"
+    heads = f"-{shape.heads}" if shape.heads > 1 else ""
+    return f"{shape.kind}-{shape.directions}x{shape.layers}-{shape.pooling}{heads}-{shape.output}"
 
 
 seeds = st.integers(0, 2**31)
@@ -157,15 +171,27 @@ def all_layers(shape: Shape, weights: Weights, x: Array) -> list[dict[str, Array
     return found
 
 
+def attention_by_hand(shape: Shape, weights: Weights, h: Array) -> list[Array]:
+    """Of each unit the weights of the tokens, (T,), one unit and token at a time."""
+    found = []
+    for unit in range(h.shape[1]):
+        query, scores = weights["pooling.query.weight"][unit % shape.heads], []
+        for state in h:
+            key = state / len(state) ** 0.5
+            if shape.pooling == "attention":
+                key = np.tanh(weights["pooling.hidden.weight"] @ state + weights["pooling.hidden.bias"])
+            scores.append(np.exp(query @ key))
+        found.append(np.array(scores) / sum(scores))
+    return found
+
+
 def pool(shape: Shape, weights: Weights, h: Array) -> Array:
     if shape.pooling == "mean":
         return h.mean(0)
     if shape.pooling == "max":
         return h.max(0)
-    if shape.pooling == "attention":
-        hidden = np.tanh(h @ weights["pooling.hidden.weight"].T + weights["pooling.hidden.bias"])
-        e = np.exp(hidden @ weights["pooling.query.weight"][0])
-        return (e[:, None] * h).sum(0) / e.sum()
+    if "attention" in shape.pooling:
+        return np.array([share @ h[:, j] for j, share in enumerate(attention_by_hand(shape, weights, h))])
     return np.concatenate([h[-1, :HIDDEN], h[0, HIDDEN:]])
 
 
@@ -235,7 +261,7 @@ def test_a_model_written_is_the_model_read(shape: Shape, tmp_path: Path) -> None
         np.testing.assert_allclose(again[1], gradient, atol=1e-5)
         assert again[1].dtype == np.float32
     assert ("resume" in model.provides) == (shape.directions == 1)
-    assert ("attention" in model.provides) == (shape.pooling == "attention")
+    assert ("attention" in model.provides) == ("attention" in shape.pooling)
     assert model.provides >= {"gradients", "recurrence"}
 
 
@@ -374,9 +400,9 @@ def test_of_equal_values_the_first_is_the_largest() -> None:
     h, one = np.array([[1.0, 5.0], [3.0, 5.0], [3.0, 2.0]]), Packing.of(np.array([3]))
     pooled = Max().forward(h, one)
     np.testing.assert_array_equal(pooled.vector, [[3, 5]])
-    np.testing.assert_array_equal(pooled.weights, [0.5, 0.5, 0])
+    np.testing.assert_array_equal(pooled.weights[:, 0], [0.5, 0.5, 0])
     later = Max().forward(h, one, (np.array([[3.0, 4.0]]),))
-    np.testing.assert_array_equal(later.weights, [0.5, 0, 0])  # the 3 was there before
+    np.testing.assert_array_equal(later.weights[:, 0], [0.5, 0, 0])  # the 3 was there before
 
 
 # --- torch's own side ---------------------------------------------------------------------------------------

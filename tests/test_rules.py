@@ -20,6 +20,7 @@ from tests.test_networks import (
     HIDDEN,
     Shape,
     arrays,
+    attention_by_hand,
     few,
     named,
     numpy_model,
@@ -246,9 +247,10 @@ def detached(shape: Shape, weights: dict[str, Tensor], x: Tensor, lengths: list[
             pooled = h.mean(0)
         elif shape.pooling == "max":
             pooled = h.max(0).values
-        elif shape.pooling == "attention":
-            u = (h @ weights["pooling.hidden.weight"].T + weights["pooling.hidden.bias"]).tanh()
-            pooled = ((u @ weights["pooling.query.weight"][0]).softmax(0).detach()[:, None] * h).sum(0)
+        elif "attention" in shape.pooling:
+            arrays = {name: weight.detach().numpy() for name, weight in weights.items()}
+            shares = np.array(attention_by_hand(shape, arrays, h.detach().numpy()))
+            pooled = (torch.from_numpy(shares.T) * h).sum(0)
         else:
             pooled = torch.cat([h[-1, :HIDDEN], h[0, HIDDEN:]])
         logits.append(weights["output.weight"] @ pooled + weights["output.bias"])

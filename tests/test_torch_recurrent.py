@@ -92,6 +92,11 @@ ASKED: dict[str, tuple[Ask, frozenset[str]]] = {
     "states": (lambda m, batch, target: [m.states(batch, layer) for layer in (0, -1)], frozenset({"recurrence"})),
     "memory below": (lambda m, batch, target: m.memory(batch, 0), frozenset({"recurrence"})),
     "resume": (read_on, frozenset({"resume"})),
+    "attended": (lambda m, batch, target: m.attended(batch), frozenset({"attended"})),
+    "gradient of states": (
+        lambda m, batch, target: m.gradient_of_states(m.embed(batch), batch, target, "prob"),
+        frozenset({"attended"}),
+    ),
     "readout": (lambda m, batch, target: m.readout(batch), frozenset({"telescoping"})),
 }
 INSIDE = [name for name, (_, needs) in ASKED.items() if needs != {"attention"}]  # not by the module's own forward

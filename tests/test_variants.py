@@ -84,6 +84,7 @@ SHARING = [
     Shape("rnn", 1, 3, "max", "softmax"),
     Shape("lstm", 2, 1, "attention", "softmax"),
     Shape("rnn-relu", 1, 2, "attention"),
+    Shape("gru", 2, 1, "dot-attention", "sigmoid", 3),
 ]
 sharing = pytest.mark.parametrize("shape", SHARING, ids=named)
 
@@ -185,9 +186,10 @@ def test_nothing_left_is_an_unknown_word() -> None:
     np.testing.assert_allclose(plain(model, gone), expected, atol=1e-12)
 
 
-def test_scores_of_attention_may_rise_as_far_as_they_like() -> None:
-    """Sums are relative to a score that is seldom changed."""
-    shape = Shape("rnn", 1, 1, "attention")
+@pytest.mark.parametrize("heads", [1, 3])
+def test_scores_of_attention_may_rise_as_far_as_they_like(heads: int) -> None:
+    """Sums are relative to a score that is seldom changed, and of several heads not at once."""
+    shape = Shape("rnn", 1, 1, "attention", heads=heads)
     weights = arrays(shape.torch(2))
     weights["pooling.query.weight"] *= 200
     weights["pooling.hidden.weight"] *= 5

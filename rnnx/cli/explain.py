@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from rnnx import registry
-from rnnx.cli import inputs, options, outputs
+from rnnx.cli import attending, inputs, options, outputs
 from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
@@ -37,6 +37,8 @@ def explain(
     view: options.View = None,
     phrases: options.Phrases = False,
     set_: options.Sets = None,
+    by: options.By = None,
+    check: options.Check = False,
     seed: options.Seed = None,
     engine: options.Engine = None,
     device: options.Device = None,
@@ -61,6 +63,8 @@ def explain(
       rnnx explain --view hierarchy "the plot is thin, the acting superb"
       rnnx explain --phrases --set longest=3 "not bad at all"
       rnnx explain --view interaction --set first=not --set second=good "This is not good."
+      rnnx explain --check "I expected to hate it but loved it"
+      rnnx explain --by sentence reviews.csv
       rnnx explain --view chain "the first half drags"
       rnnx explain --view memory -m sentiment-lstm "the first half drags"
       rnnx explain reviews.csv --format jsonl --output explained.jsonl
@@ -76,6 +80,8 @@ def explain(
     view = "phrases" if phrases else view
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
     name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
+    again = attending.Again(by, check)
+    again.method(asked)
     faults = inputs.Faults(terminal)
     from rnnx.models import catalog
 
@@ -90,8 +96,11 @@ def explain(
     given = inputs.Asked(inputs.with_words(rows, loaded, faults, names), faults)
     explained = explaining.explain(loaded, given.items, fields=names, left_out=given.left_out, **asked)
     explanations = (explanation for _, explanation in given.beside(explained))
+    looked_at = again.applied(loaded, explanations, asked.get("seed", 0))
     with outputs.opened(output, terminal, force) as stream:
-        _write(kind, outputs.counted(explanations, terminal, stream), stream, terminal, color, background)
+        found = outputs.counted(looked_at, terminal, stream)
+        found = again.together(found, kind, stream, terminal, (color, background))
+        _write(kind, found, stream, terminal, color, background)
     faults.close()
 
 

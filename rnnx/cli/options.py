@@ -17,6 +17,7 @@ ENGINES = ("numpy", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 BACKGROUNDS = ("auto", "dark", "light")
 OFS = get_args(Ofs)
+BYS = ("token", "sentence", "line", "field", "characters", "unit")
 
 
 def _debug(context: typer.Context, value: bool) -> None:
@@ -118,6 +119,19 @@ Background = Annotated[
 Of = Annotated[
     str | None,
     typer.Option("--of", help="What is explained: logit, prob or loss.", autocompletion=lambda: list(OFS)),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="PART",
+        help="Add the scores up by token, sentence, line, field or characters:N, drawn as bars; or by unit: what each "
+        "unit of the attended sum gives to the logit.",
+        autocompletion=lambda: list(BYS),
+    ),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Test whether attention explains the predictions, with a verdict in words.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 

@@ -138,8 +138,12 @@ class Model(Section):
     """One above the other."""
     bidirectional: bool = False
     """Whether every layer also reads from the end to the beginning."""
-    pooling: Literal["last", "mean", "max", "attention"] = "last"
-    """What is made of the top layer's states: the last one, their mean, each unit's maximum, or an attended sum."""
+    pooling: Literal["last", "mean", "max", "attention", "dot-attention"] = "last"
+    """What is made of the top layer's states: the last one, their mean, each unit's maximum, or an attended sum, by
+    additive or by scaled dot-product attention.
+    """
+    heads: Annotated[int, Field(ge=1, le=16), NUMBER] = 1
+    """Of attention: each weighs the tokens for its own share of the units; must divide hidden."""
     output: Literal["auto", "sigmoid", "softmax"] = "auto"
     """sigmoid: one logit, for two classes; softmax: one a class; auto: sigmoid for two, else softmax."""
     embedding: Size = 50
@@ -149,6 +153,18 @@ class Model(Section):
     embedding_dropout: Share = 0.2
     dropout: Share = 0.4
     """Between the layers, and before the output."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Model:
+        refuse(self._misfits())
+        return self
+
+    def _misfits(self) -> Iterable[Wrong]:
+        """What does not fit together in here."""
+        if self.heads > 1 and "attention" not in self.pooling:
+            yield ("heads",), f"only attention has heads, and pooling is {self.pooling}"
+        elif self.hidden % self.heads:
+            yield ("heads",), f"{self.heads} heads cannot share {self.hidden} units evenly"
 
 
 class Training(Section):

@@ -17,6 +17,7 @@ from rnnx.errors import ModelError, did_you_mean
 FORMAT = 1
 DEFAULT = "sentiment-attention"
 AGAIN = "train it again, or copy its folder whole"  # the hint for a damaged model
+ATTENTION = ("attention", "dot-attention")  # the poolings that weigh their tokens
 SHIPPED = Path(__file__).parent.parent / "pretrained"
 FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")  # module:function, of texts to probabilities
 
@@ -40,7 +41,7 @@ class Spec:
     @property
     def provides_attention(self) -> bool:
         """Whether the network weighs its tokens."""
-        return self.pooling == "attention"
+        return self.pooling in ATTENTION
 
 
 def names() -> list[str]:

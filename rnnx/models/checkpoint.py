@@ -17,7 +17,7 @@ from rnnx.models.engine.cells import CELLS, Cell
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.engine.layer import Layer
 from rnnx.models.engine.network import Network
-from rnnx.models.engine.pooling import Attention, Last, Max, Mean, Pooling
+from rnnx.models.engine.pooling import Attention, Hidden, Last, Max, Mean, Pooling
 from rnnx.models.protocols import Array
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import Vocabulary
@@ -154,7 +154,19 @@ def _layer(cell: Cell, weights: Weights, name: str, width: int) -> Layer:
 def _attention(weights: Weights, width: int, forwards: int) -> Pooling:
     hidden = _take(weights, "pooling.hidden.weight", None, width)
     bias = _take(weights, "pooling.hidden.bias", len(hidden))
-    return Attention(hidden.T, bias, _take(weights, "pooling.query.weight", 1, len(hidden))[0])
+    return Attention(_queries(weights, len(hidden), width), Hidden(hidden.T, bias))
+
+
+def _dot_attention(weights: Weights, width: int, forwards: int) -> Pooling:
+    return Attention(_queries(weights, width, width) / width**0.5)
+
+
+def _queries(weights: Weights, size: int, width: int) -> Array:
+    """(size, heads)."""
+    queries = _take(weights, "pooling.query.weight", None, size)
+    if not len(queries) or width % len(queries):
+        raise ValueError(f"pooling.query.weight has {len(queries)} heads for {width} units")
+    return queries.T
 
 
 def _take(weights: Weights, name: str, *shape: int | None) -> Array:
@@ -173,4 +185,5 @@ POOLINGS: dict[str, Callable[[Weights, int, int], Pooling]] = {
     "mean": lambda weights, width, forwards: Mean(),
     "max": lambda weights, width, forwards: Max(),
     "attention": _attention,
+    "dot-attention": _dot_attention,
 }

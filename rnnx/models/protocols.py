@@ -4,8 +4,8 @@ Shapes: B texts, T tokens (right-padded), E embedding numbers, H hidden units, C
 a sigmoid); H counts both directions of a network that has two, the forward one's units first. Numbers have the
 precision of the weights: single, for a model that was loaded. A model offers what ``provides`` names: "gradients"
 for ``Differentiable``, "recurrence" for ``Recurrent``, also "resume" where its ``resume`` works (a network of one
-direction), "attention" for ``Attentive``, "decomposition" for ``Decomposable``, "telescoping" for ``Telescoping``,
-also "cell" where its states have a cell state.
+direction), "attention" for ``Attentive``, also "attended" for ``attended.Attending``, "decomposition" for
+``Decomposable``, "telescoping" for ``Telescoping``, also "cell" where its states have a cell state.
 """
 
 from __future__ import annotations

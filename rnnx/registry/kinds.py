@@ -17,6 +17,7 @@ FAMILIES = {
 
 # What a model may lack, in words, where the name does not say it.
 NEEDS = {
+    "attended": "states that attention weighs (pooling: attention or dot-attention)",
     "recurrence": "the steps of a recurrent network",
     "decomposition": "states that can be split between tokens",
     "telescoping": "a single LSTM or GRU layer that is read where it ends (pooling: last)",

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any, TextIO
 
+from rnnx.render.summary import words
 from rnnx.render.text import UNSAFE, escape, visible
-from rnnx.types import Attribution, Explanation, Phrases, Trace
+from rnnx.types import Attribution, Evidence, Explanation, Phrases, Regions, Trace, Units
 
 
 def to_json(data: Any) -> str:
@@ -56,7 +57,7 @@ WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
 def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
     """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0."""
     for index, e in zip(count(), explanations, strict=False):
-        for values in _phrases(e, e.evidence) if isinstance(e.evidence, Phrases) else _tokens(e, e.evidence):
+        for values in _parts(e, e.evidence):
             yield {
                 "row": index,
                 **values,
@@ -66,6 +67,25 @@ def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
                 "method": e.method,
                 "model": e.model,
             }
+
+
+def _parts(e: Explanation, evidence: Evidence) -> Iterator[dict[str, Any]]:
+    if isinstance(evidence, Phrases):
+        return _phrases(e, evidence)
+    if isinstance(evidence, Regions):
+        return _regions(e, evidence)
+    return _units(e, evidence) if isinstance(evidence, Units) else _tokens(e, evidence)
+
+
+def _regions(e: Explanation, evidence: Regions) -> Iterator[dict[str, Any]]:
+    for region in evidence.regions:
+        place = {"start": region.start, "end": region.end}
+        yield {evidence.by.partition(":")[0]: region.name, **place, "text": words(e, region), "score": region.score}
+
+
+def _units(e: Explanation, evidence: Units) -> Iterator[dict[str, Any]]:
+    for unit, (value, share, token) in enumerate(zip(evidence.values, evidence.shares, evidence.tokens, strict=True)):
+        yield {"unit": unit, "value": value, "share": share, "token": e.tokens[token].text, "position": token}
 
 
 def _tokens(e: Explanation, evidence: Attribution | Trace) -> Iterator[dict[str, Any]]:

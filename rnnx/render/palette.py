@@ -58,6 +58,14 @@ def style(share: float, *, signed: bool, background: str = "unknown", colours: s
     return _style(_HUES[side], round(strength * _STEPS) / _STEPS, background, colours == "256", bold, underline)
 
 
+def bar(share: float, *, signed: bool, background: str = "unknown", colours: str = "truecolor") -> Style:
+    """The colour of a bar of this sign, on any background; as of ``style``."""
+    side = ("for" if share >= 0 else "against") if signed else "unsigned"
+    if colours == "standard":
+        return Style(color=(_BASIC_LIGHT if background == "light" else _BASIC)[side])
+    return Style(color=_color((cube if colours == "256" else lambda rgb: rgb)(level(_HUES[side], 1.0))))
+
+
 @cache
 def _style(hue: RGB, strength: float, background: str, cubed: bool, bold: bool, underline: bool) -> Style:
     fit = cube if cubed else lambda rgb: rgb

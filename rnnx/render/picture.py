@@ -11,10 +11,10 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
-from rnnx.render import pairs, palette, phrases, plain, traces, trees
+from rnnx.render import checks, pairs, palette, phrases, plain, regions, traces, trees, units
 from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
-from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Trace
+from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Regions, Trace, Units
 
 WIDEST = 100  # columns: longer lines of running text are hard to read
 MARGIN = 2
@@ -28,9 +28,16 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
     """Print one explanation; ``background`` is the terminal's: "dark", "light" or "unknown"."""
     width = min(console.width, WIDEST) - 2 * MARGIN
     parts = _parts(console, explanation, explanation.evidence, background, width)
+    if checked := checks.report(explanation):
+        parts += [Text(), checks.table(checked)]
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
     head = headline(explanation.prediction, explanation.model, width)
-    _print(console, Group(head, Text(), *parts, Text(), foot), width)
+    lay(console, Group(head, Text(), *parts, Text(), foot))
+
+
+def lay(console: Console, picture: RenderableType) -> None:
+    """Print something in the width and with the margin of all pictures."""
+    _print(console, picture, min(console.width, WIDEST) - 2 * MARGIN)
 
 
 def _parts(
@@ -39,9 +46,16 @@ def _parts(
     """What the evidence looks like, kind by kind."""
     if isinstance(evidence, Trace):
         return [traces.table(explanation, evidence, width)]
-    signed = isinstance(evidence, Phrases) or evidence.signed
+    signed = isinstance(evidence, Phrases | Units) or evidence.signed
     colours = console.color_system
-    look = partial(palette.style, signed=signed, background=background, colours=colours) if colours else None
+    look, colour = (
+        partial(style, signed=signed, background=background, colours=colours) if colours else None
+        for style in (palette.style, palette.bar)
+    )
+    if isinstance(evidence, Regions):
+        return [regions.table(explanation, evidence, look, colour, width)]
+    if isinstance(evidence, Units):
+        return [units.table(units.units([explanation]), colour)]
     if isinstance(evidence, Phrases):
         if evidence.view == phrases.PAIR:
             table = pairs.table(explanation, evidence, look, width)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render import pairs, phrases
+from rnnx.render import checks, pairs, phrases, regions, units
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
-from rnnx.types import Attribution, Explanation, Phrases, Trace
+from rnnx.types import Attribution, Explanation, Phrases, Regions, Trace, Units
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -24,12 +24,18 @@ def lines(explanation: Explanation) -> Iterator[str]:
         if evidence.view != phrases.TREE:
             yield _line(explanation, phrases.alone(explanation, evidence))
         yield from (pairs if evidence.view == phrases.PAIR else phrases).plain(explanation, evidence)
+    elif isinstance(evidence, Regions):
+        yield from regions.plain(explanation, evidence)
+    elif isinstance(evidence, Units):
+        yield from units.plain(units.units([explanation]))
     else:
         yield _line(explanation, evidence)
         for name, entries in strongest(explanation, evidence):
             yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
     method = method_line(explanation)
     yield method if method.startswith("view ") else f"method: {method}"
+    if checked := checks.report(explanation):
+        yield from checks.plain(checked)
     for note in notes(explanation):
         yield f"note: {note}"
 

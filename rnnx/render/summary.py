@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rnnx import registry
 from rnnx.errors import UnknownName
 from rnnx.render.text import number, percent, signed, visible
-from rnnx.types import Attribution, Explanation, Token, Trace
+from rnnx.types import Attribution, Explanation, Phrases, Region, Regions, Token, Trace, Units
 
 TOP = 6
 FAINT = 0.08  # share of the largest score from which a token is coloured
@@ -51,10 +51,15 @@ def opening(tokens: Sequence[Token], i: int) -> str:
     )
 
 
+def words(explanation: Explanation, region: Region) -> str:
+    """A region's text in one line."""
+    return " ".join(visible(explanation.text[region.start : region.end]).split())
+
+
 def _sum(explanation: Explanation) -> Iterator[str]:
     """What the scores add up to, and what is missing from what they should."""
     said, evidence = explanation.diagnostics, explanation.evidence
-    if "residual" not in said or "interactions" in said or not isinstance(evidence, Attribution):
+    if "residual" not in said or "interactions" in said or not isinstance(evidence, Attribution | Regions):
         return
     biases = f", with {signed(said['bias'])} for the biases" if "bias" in said else ""
     points = f" (from {said['points']} points)" if "points" in said else ""
@@ -66,7 +71,9 @@ def method_line(explanation: Explanation) -> str:
     """The method, the view, or both, with the settings; a view that is the same for every label is of no method's."""
     settings = [f"{name}={visible(str(value))}" for name, value in explanation.settings.items()]
     evidence = explanation.evidence
-    if isinstance(evidence, Attribution):
+    if isinstance(evidence, Regions | Units):
+        settings.insert(0, f"by {visible(evidence.by) if isinstance(evidence, Regions) else 'unit'}")
+    if isinstance(evidence, Attribution | Regions | Units):
         return " \u00b7 ".join([explanation.method, *settings])
     method = [explanation.method] if _targeted(explanation) else []
     return " \u00b7 ".join([*method, f"view {evidence.view}", *settings])
@@ -75,7 +82,7 @@ def method_line(explanation: Explanation) -> str:
 def _targeted(explanation: Explanation) -> bool:
     """Whether it depends on the label that is explained; a method that is not known is taken to."""
     try:
-        if isinstance(explanation.evidence, Attribution):
+        if not isinstance(explanation.evidence, Phrases | Trace):
             return registry.method(explanation.method).targeted
         return registry.view(explanation.evidence.view).targeted
     except UnknownName:

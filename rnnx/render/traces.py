@@ -31,20 +31,20 @@ def table(explanation: Explanation, trace: Trace, width: int) -> RenderableType:
     while len(names) > 1 and token + NUMBER * len(names) > width:
         names.remove(next((name for name in names if name in same), names[0]))
     varying = [name for name in names if name not in same]
-    bar = min(BAR, (width - token - NUMBER * len(names)) // max(1, len(varying)) - 1)
+    room = min(BAR, (width - token - NUMBER * len(names)) // max(1, len(varying)) - 1)
 
-    lines = [Text(" " * token + "".join(_headed(name, bar if name in varying else 0) for name in names), "bold")]
+    lines = [Text(" " * token + "".join(_headed(name, room if name in varying else 0) for name in names), "bold")]
     for i, t in enumerate(explanation.tokens):
         if field := opening(explanation.tokens, i):
             lines.append(Text(_cut(field.rstrip(), width).rstrip(), FADED))
         line = Text(_cut(visible(t.text), token))
         for name in names:
             line.append(f"{number(trace.columns[name][i]):>{NUMBER}}")
-            if name in varying and bar > 0:
+            if name in varying and room > 0:
                 share = abs(trace.columns[name][i]) / largest(trace.columns[name])
-                line.append(" " + _bar(share, bar), "blue")
+                line.append(" " + bar(share, room), "blue")
         lines.append(line)
-    return Group(*lines, Text(), _meanings(trace, names, bar))
+    return Group(*lines, Text(), _meanings(trace, names, room))
 
 
 def _headed(name: str, bar: int) -> str:
@@ -56,7 +56,7 @@ def _cut(token: str, width: int) -> str:
     return set_cell_size(token, width) if cell_len(token) <= width else set_cell_size(token, width - 1) + "\u2026"
 
 
-def _bar(share: float, width: int) -> str:
+def bar(share: float, width: int) -> str:
     """A bar of eighths of a column, filled up with blanks."""
     full, rest = divmod(round(share * width * 8), 8)
     return (_EIGHTHS[8] * full + (_EIGHTHS[rest] if rest else "")).ljust(width)

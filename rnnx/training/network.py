@@ -53,22 +53,35 @@ class Max(nn.Module):
 
 
 class Attention(nn.Module):
-    """Additive attention over the real tokens."""
+    """Attention over the real tokens by learned queries, one a head: additive, or else the scaled dot product.
 
-    def __init__(self, size: int) -> None:
+    Unit j belongs to head j mod heads, which weighs the tokens for it.
+    """
+
+    def __init__(self, size: int, heads: int, additive: bool = True) -> None:
         super().__init__()
-        self.hidden = nn.Linear(size, ATTENTION_SIZE)
-        self.query = nn.Linear(ATTENTION_SIZE, 1, bias=False)
+        self.heads = heads
+        self.hidden = nn.Linear(size, ATTENTION_SIZE) if additive else None
+        self.query = nn.Linear(ATTENTION_SIZE if additive else size, heads, bias=False)
+        if not additive:
+            nn.init.normal_(self.query.weight)  # the scale of the scores is meant for numbers of this size
 
     def forward(self, h: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, H) to (B, H)."""
-        pooled: Tensor = (self.weights(h, lengths)[..., None] * h).sum(1)
+        weights = self._weights(h, lengths)
+        if self.heads > 1:
+            weights = weights.repeat(1, 1, h.shape[2] // self.heads)
+        pooled: Tensor = (weights * h).sum(1)
         return pooled
 
     def weights(self, h: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T): they sum to 1 over the real tokens and are 0 on padding."""
-        scores = self.query(torch.tanh(self.hidden(h)))[..., 0]
-        weights: Tensor = scores.masked_fill(_padding(h, lengths), -torch.inf).softmax(1)
+        """(B, T), the mean over the heads: they sum to 1 over the real tokens and are 0 on padding."""
+        return self._weights(h, lengths).mean(2)
+
+    def _weights(self, h: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, heads)."""
+        keys = h / h.shape[2] ** 0.5 if self.hidden is None else torch.tanh(self.hidden(h))
+        weights: Tensor = self.query(keys).masked_fill(_padding(h, lengths)[..., None], -torch.inf).softmax(1)
         return weights
 
 
@@ -85,22 +98,23 @@ RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {
     "rnn-relu": partial(nn.RNN, nonlinearity="relu"),
 }
 
-# From the number of units and how many of them read forwards.
-POOLINGS: dict[str, Callable[[int, int], nn.Module]] = {
-    "last": lambda width, forwards: Last(forwards),
-    "mean": lambda width, forwards: Mean(),
-    "max": lambda width, forwards: Max(),
-    "attention": lambda width, forwards: Attention(width),
+# From the number of units, how many of them read forwards, and the number of heads.
+POOLINGS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "last": lambda width, forwards, heads: Last(forwards),
+    "mean": lambda width, forwards, heads: Mean(),
+    "max": lambda width, forwards, heads: Max(),
+    "attention": lambda width, forwards, heads: Attention(width, heads),
+    "dot-attention": lambda width, forwards, heads: Attention(width, heads, additive=False),
 }
 
 
 class RecurrentNetwork(nn.Module):
     """Embedding, recurrent layers, pooling, linear output: logits (B, 1) with a sigmoid, else one a class.
 
-    ``hidden`` is the size of a direction. ``output`` is sigmoid or softmax; auto is sigmoid for two classes. In
-    training mode a dropout mask is drawn per text over the embedding's dimensions, the same for all its tokens
-    (Gal & Ghahramani 2016); ``dropout`` is that between the layers and of the pooled vector. Raises ConfigError
-    for a sigmoid over more than two classes.
+    ``hidden`` is the size of a direction, ``heads`` are those of attention and divide it. ``output`` is sigmoid or
+    softmax; auto is sigmoid for two classes. In training mode a dropout mask is drawn per text over the embedding's
+    dimensions, the same for all its tokens (Gal & Ghahramani 2016); ``dropout`` is that between the layers and of the
+    pooled vector. Raises ConfigError for a sigmoid over more than two classes.
     """
 
     def __init__(
@@ -111,6 +125,7 @@ class RecurrentNetwork(nn.Module):
         hidden: int,
         layers: int = 1,
         bidirectional: bool = False,
+        heads: int = 1,
         output: Output = "auto",
         embedding_dropout: float = 0.0,
         dropout: float = 0.0,
@@ -128,7 +143,7 @@ class RecurrentNetwork(nn.Module):
             bidirectional=bidirectional,
             dropout=dropout if layers > 1 else 0.0,
         )
-        self.pooling = POOLINGS[spec.pooling](width, hidden)
+        self.pooling = POOLINGS[spec.pooling](width, hidden, heads)
         self.output = nn.Linear(width, _logits(output, len(spec.labels)))
         self.embedding_dropout = embedding_dropout
         self.dropout = dropout
@@ -183,6 +198,7 @@ def read_network(path: Path) -> tuple[RecurrentNetwork, Spec, Vocabulary]:
         hidden=engine.levels[0][0].size,
         layers=len(engine.levels),
         bidirectional=len(engine.levels[0]) == 2,
+        heads=len(weights.get("pooling.query.weight", [0])),
         output="sigmoid" if engine.w_out.shape[1] == 1 else "softmax",
     )
     try:

@@ -75,6 +75,7 @@ def _network(config: Config, material: Material) -> RecurrentNetwork:
         hidden=model.hidden,
         layers=model.layers,
         bidirectional=model.bidirectional,
+        heads=model.heads,
         output=model.output,
         embedding_dropout=model.embedding_dropout,
         dropout=model.dropout,

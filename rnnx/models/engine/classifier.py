@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnx.errors import Unsupported
+from rnnx.models.attended import Attended
 from rnnx.models.batching import distinct
 from rnnx.models.encoding import Encoder
 from rnnx.models.engine import contextual, line
@@ -16,7 +17,7 @@ from rnnx.models.engine import variants as many
 from rnnx.models.engine.memory import memory
 from rnnx.models.engine.network import Network, Pass, beside
 from rnnx.models.engine.packing import Packing, pieces
-from rnnx.models.engine.pooling import Attention, Last
+from rnnx.models.engine.pooling import Attention, Fixed, Last
 from rnnx.models.engine.rules import RELEVANCE, SECANT
 from rnnx.models.engine.skipping import skipped
 from rnnx.models.protocols import (
@@ -41,7 +42,7 @@ READ = 32_768  # tokens read together, about: with 128 units their states and ga
 
 @dataclass(frozen=True)
 class RecurrentClassifier(Encoder):
-    """Meets ``Differentiable``, ``Recurrent`` and ``Decomposable``, ``Attentive`` where its pooling is attention, and
+    """Meets ``Differentiable``, ``Recurrent`` and ``Decomposable``, ``Attending`` where its pooling is attention, and
     ``Telescoping`` where the output layer reads the last state of a single gated layer.
 
     ``fields`` are those of the texts that it was trained on, in the order in which they are joined.
@@ -62,6 +63,7 @@ class RecurrentClassifier(Encoder):
         has = {
             "resume": self.network.resumable,
             "attention": isinstance(pooling, Attention),
+            "attended": isinstance(pooling, Attention),
             "telescoping": bool(gates),
             "cell": "forget" in gates,
         }
@@ -180,7 +182,20 @@ class RecurrentClassifier(Encoder):
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T) of each token's state in the pooled vector."""
         done = self.network.forward(self.embed(batch), batch.lengths)
-        return done.packing.restore(done.pooled.weights)
+        return done.packing.restore(done.pooled.weights.mean(1))
+
+    def attended(self, batch: Batch) -> Attended:
+        """The weights of attention, and what they weigh."""
+        network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
+        states = beside([run.h for run in done.runs[-1]])
+        weights, h = (done.packing.restore(values).astype(np.float64) for values in (done.pooled.weights, states))
+        return Attended(weights, h, network.w_out.astype(np.float64), network.b_out.astype(np.float64))
+
+    def gradient_of_states(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """D score / d x (B, T, E), the weights of attention held fixed."""
+        done = self.network.forward(x, batch.lengths)
+        fixed = replace(self.network, pooling=Fixed(self.network.pooling))
+        return fixed.backward(done, cotangent(done.logits, target, of))[0]
 
     def decomposition(self, batch: Batch) -> Decomposition:
         """A forward pass, ready to be asked for the shares of any spans."""

@@ -22,7 +22,7 @@ import numpy as np
 from rnnx.models.engine.cells import GRU, LSTM, RNN, Cell
 from rnnx.models.engine.layer import Layer, Run
 from rnnx.models.engine.network import Network, Pass, beside
-from rnnx.models.engine.pooling import Last, Max
+from rnnx.models.engine.pooling import Last, Max, by_unit
 from rnnx.models.protocols import Array, Decomposition, Integers, Mask
 
 ROWS, TOKENS = 256, 65_536  # spans computed together, and spans times tokens: 64 MB of states with 128 units
@@ -139,7 +139,7 @@ def _pooling(network: Network, done: Pass, h: Array) -> Callable[[Array, Integer
     weights = packing.grid(done.pooled.weights)
 
     def weighted(b: Array, rows: Integers) -> Array:
-        pooled: Array = (b * weights[: len(b), rows, None]).sum(0)
+        pooled: Array = (b * by_unit(weights[: len(b), rows], b.shape[-1])).sum(0)
         return pooled
 
     return weighted

@@ -23,7 +23,11 @@ Memory = tuple[Array, ...]
 
 @dataclass(frozen=True)
 class Pooled:
-    """``vector`` (B, H), ``weights`` (N,) of each token in it, ``memory`` for resuming, and saved arrays."""
+    """``vector`` (B, H), ``weights`` (N, K) of each token in it, ``memory`` for resuming, and saved arrays.
+
+    Of several heads, K > 1, each weighs the tokens for units of its own: unit j belongs to head j mod K, so that every
+    head has units of both directions.
+    """
 
     vector: Array
     weights: Array
@@ -58,7 +62,7 @@ class Last:
         """The first tokens are the first rows."""
         size, rows = self.forwards, len(packing.order)
         share = size / h.shape[1]
-        weights = np.zeros(len(h), h.dtype)
+        weights = np.zeros((len(h), 1), h.dtype)
         weights[packing.last] = share
         weights[:rows] += 1 - share
         return Pooled(np.concatenate([h[packing.last, :size], h[:rows, size:]], axis=1), weights, ())
@@ -79,11 +83,11 @@ class Mean:
         count, total = memory or (np.zeros_like(h[:1, 0]), 0)
         count = count + packing.lengths.astype(h.dtype)
         total = total + packing.total(h)
-        return Pooled(total / count[:, None], 1 / count[packing.rows], (count, total))
+        return Pooled(total / count[:, None], 1 / count[packing.rows, None], (count, total))
 
     def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """To all alike."""
-        shared: Array = tops[0][1].weights[:, None] * d[packing.rows]
+        shared: Array = tops[0][1].weights * d[packing.rows]
         return shared
 
 
@@ -103,7 +107,7 @@ class Max:
             fresh = vector > memory[0]
             vector = np.maximum(vector, memory[0])
         weights = np.bincount(winners[fresh], minlength=len(h)).astype(h.dtype) / h.shape[1]
-        return Pooled(vector, weights, (vector,), (winners, fresh))
+        return Pooled(vector, weights[:, None], (vector,), (winners, fresh))
 
     def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """Each unit's share goes to its token.
@@ -126,56 +130,96 @@ class Max:
 
 
 @dataclass(frozen=True)
-class Attention:
-    """Additive attention (Bahdanau et al. 2015, with a learned query as in Yang et al. 2016).
+class Fixed:
+    """The weights as they are: of a pass backwards that asks what the states do, not what moves the weights."""
 
-    score_t = v · tanh(W h_t + b), weights = softmax of the scores, vector = sum of weighted states. The
-    memory is the largest score, the softmax's denominator and its numerator.
+    pooling: Pooling
+
+    def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
+        """As the pooling does."""
+        return self.pooling.forward(h, packing, memory)
+
+    def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
+        """Through the weighted states alone."""
+        return by_unit(tops[0][1].weights, d.shape[1]) * d[packing.rows]
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """The hidden layer of additive attention, tanh(h w + b): w (H, A), b (A,)."""
+
+    w: Array
+    b: Array
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention with learned queries (K, as many as there are heads): weights = softmax over the tokens of the scores,
+    vector = sum of weighted states.
+
+    Additive (Bahdanau et al. 2015; a learned query: Yang et al. 2016; several over one hidden layer: Lin et al. 2017):
+    score_t = q . tanh(W h_t + b). Without a hidden layer it is scaled dot-product attention (Vaswani et al. 2017), the
+    states themselves being the keys as in Jain & Wallace 2019: score_t = q . h_t / sqrt(H), where ``queries`` have the
+    scale in them. The memory is the largest score, the softmax's denominator and its numerator.
     """
 
-    w: Array  # (H, A)
-    b: Array  # (A,)
-    v: Array  # (A,)
+    queries: Array  # (A, K), or (H, K)
+    hidden: Hidden | None = None
 
     def forward(self, h: Array, packing: Packing, memory: Memory = ()) -> Pooled:
         """Softmax over the tokens, earlier ones included."""
-        hidden = np.tanh(h @ self.w + self.b)
-        scores = hidden @ self.v
-        top, total, summed = memory or (np.full(len(packing.order), -np.inf, h.dtype), 0, 0)
+        keys = h if self.hidden is None else np.tanh(h @ self.hidden.w + self.hidden.b)
+        scores, units = keys @ self.queries, h.shape[1]
+        top, total, summed = memory or (np.full((len(packing.order), scores.shape[1]), -np.inf, h.dtype), 0, 0)
         highest = np.maximum(packing.grid(scores, padding=-np.inf).max(0), top)
         e = np.exp(scores - highest[packing.rows])
         kept = np.exp(top - highest)
         total = kept * total + packing.total(e)
-        summed = kept[:, None] * summed + packing.total(e[:, None] * h)
+        summed = by_unit(kept, units) * summed + packing.total(by_unit(e, units) * h)
         memory = (highest, total, summed)
-        return Pooled(summed / total[:, None], e / total[packing.rows], memory, (hidden, scores))
+        return Pooled(summed / by_unit(total, units), e / total[packing.rows], memory, (keys, scores))
 
     def backward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule = GRADIENT) -> Array:
         """Through the weighted states, and through the weights."""
         d = d[packing.rows]
-        direct: Array = rule.factor([p.weights for _, p in tops])[:, None] * d
-        u = [h @ self.w + self.b for h, _ in tops] if rule.sees else ()
+        direct: Array = by_unit(rule.factor([p.weights for _, p in tops]), d.shape[1]) * d
+        keys = self._reward(d, tops, packing, rule) @ self.queries.T
+        if self.hidden is None:
+            return direct + keys
+        w, b = self.hidden.w, self.hidden.b
+        u = [h @ w + b for h, _ in tops] if rule.sees else ()
         slope = rule.slope([p.saved[0] for _, p in tops], u, lambda y: 1 - y * y)
-        grad: Array = direct + (self._reward(d, tops, packing, rule)[:, None] * self.v * slope) @ self.w.T
-        return grad
+        return direct + (keys * slope) @ w.T
 
     def _reward(self, d: Array, tops: Sequence[Top], packing: Packing, rule: Rule) -> Array:
-        """D score / d attention score, (N,): the weights count as gates.
+        """D score / d attention score, (N, K): the weights count as gates.
 
         Between two runs a softmax changes by dw_t = m_t (ds_t - sum of m ds / sum of m), exactly, m_t being the
         logarithmic mean of the two weights.
         """
         (h, pooled), rows = tops[0], packing.rows
+        heads = pooled.weights.shape[1]
         if not rule.sees:
-            reward: Array = np.einsum("nh,nh->n", h - pooled.vector[rows], d) * pooled.weights
+            reward: Array = by_head((h - pooled.vector[rows]) * d, heads) * pooled.weights
             return reward
         if not rule.base:
             return np.zeros_like(pooled.weights)
-        gain = (rule.factor([h for h, _ in tops]) * d).sum(-1)  # what a weight is worth
+        gain = by_head(rule.factor([h for h, _ in tops]) * d, heads)  # what a weight is worth
         weights = [_softmax(p.saved[1], packing) for _, p in tops]
         m = rule.slope([w for w, _ in weights], [log for _, log in weights], lambda w: w)  # (w - w0) / (log w - log w0)
         shared: Array = m * (gain - (packing.total(m * gain) / packing.total(m))[rows])
         return shared
+
+
+def by_unit(values: Array, units: int) -> Array:
+    """Values (…, K) of heads for each of so many units, (…, H), or (…, 1) of one head for all."""
+    return values if values.shape[-1] == 1 else np.tile(values, units // values.shape[-1])
+
+
+def by_head(values: Array, heads: int) -> Array:
+    """The sums of values (N, H) over each head's units, (N, K)."""
+    total: Array = values.reshape(len(values), -1, heads).sum(1)
+    return total
 
 
 def _softmax(scores: Array, packing: Packing) -> tuple[Array, Array]:

@@ -89,16 +89,24 @@ class Max:
 
 
 class Attention:
-    """Of a softmax over the tokens: numerator, denominator, and the score that both are relative to.
+    """Of a softmax over the tokens: numerator, denominator, and the score that both are relative to, head by head.
 
     The numerator is a sum of what the states make of the logits, not of the states: C numbers in place of H.
     """
 
     def __init__(self, attention: pooling.Attention, w_out: Array, slots: int) -> None:
-        self.attention, dtype = attention, w_out.dtype
-        self.weights = np.concatenate([attention.w, w_out], axis=1)
-        self.bias = np.concatenate([attention.b, np.zeros(w_out.shape[1], dtype)])
-        self.kept = np.zeros((slots, w_out.shape[1]), dtype), np.zeros(slots, dtype), np.full(slots, -np.inf, dtype)
+        dtype, (units, classes), heads = w_out.dtype, w_out.shape, attention.queries.shape[1]
+        own = np.arange(units)[:, None] % heads == np.arange(heads)
+        outputs = (own[:, :, None] * w_out[:, None]).reshape(units, heads * classes)
+        hidden = attention.hidden
+        before = attention.queries if hidden is None else hidden.w
+        self.width, self.queries = before.shape[1], None if hidden is None else attention.queries
+        self.weights = np.concatenate([before, outputs], axis=1)
+        self.bias = np.zeros(self.weights.shape[1], dtype)
+        if hidden is not None:
+            self.bias[: self.width] = hidden.b
+        shape = slots, heads
+        self.kept = np.zeros((*shape, classes), dtype), np.zeros(shape, dtype), np.full(shape, -np.inf, dtype)
 
     def add(self, rows: Rows, h: Array) -> None:
         """Weighed by its score."""
@@ -111,27 +119,29 @@ class Attention:
 
         It is overwritten.
         """
-        width, (summed, total, top) = len(self.attention.b), self.kept
-        hidden, out = projected[:, :width], projected[:, width:]
-        score = np.tanh(hidden, out=hidden) @ self.attention.v
-        (risen,) = (score > top[rows] + RISE).nonzero()
+        summed, total, top = self.kept
+        score, out = projected[:, : self.width], projected[:, self.width :]
+        if self.queries is not None:
+            score = np.tanh(score, out=score) @ self.queries
+        (risen,) = np.nonzero((score > top[rows] + RISE).any(axis=1))
         if len(risen):
-            self._rescale(np.arange(len(top))[rows][risen], score[risen])
+            self._rescale(np.arange(len(top))[rows][risen], np.maximum(score, top[rows])[risen])
         weight = np.exp(score - top[rows])
-        summed[rows] += weight[:, None] * out
+        summed[rows] += weight[:, :, None] * out.reshape(len(out), *summed.shape[1:])
         total[rows] += weight
 
     def _rescale(self, rows: Integers, score: Array) -> None:
         summed, total, top = self.kept
         faded = np.exp(top[rows] - score)
-        summed[rows] *= faded[:, None]
+        summed[rows] *= faded[:, :, None]
         total[rows] *= faded
         top[rows] = score
 
     def outputs(self, h: Array | None = None) -> Array:
         """The ratio of the sums."""
         summed, total, _ = self.kept
-        return summed / total[:, None]
+        out: Array = (summed / total[:, :, None]).sum(1)
+        return out
 
 
 def running(kind: Pooling, w_out: Array, slots: int) -> Running:

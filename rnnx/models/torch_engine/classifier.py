@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rnnx.errors import Unsupported
+from rnnx.models.attended import Attended
+from rnnx.models.catalog import ATTENTION
 from rnnx.models.protocols import (
     Activations,
     Array,
@@ -29,14 +31,14 @@ from rnnx.models.torch_engine import jacobians
 from rnnx.models.torch_engine.cells import CELLS
 from rnnx.models.torch_engine.contextual import shares
 from rnnx.models.torch_engine.network import NOTHING, Network, Pass, Reading, Run, Start, beside, unrolled
-from rnnx.models.torch_engine.rules import GRADIENT, RELEVANCE, SECANT, Backward
+from rnnx.models.torch_engine.rules import FIXED, GRADIENT, RELEVANCE, SECANT, Backward
 from rnnx.models.torch_engine.skipping import skipped
 
 
 @dataclass(frozen=True)
 class TorchRecurrent(TorchClassifier):
-    """Meets, beside what any torch module does, ``Recurrent``, ``Decomposable`` and ``Telescoping``, in the same cases
-    and with the same numbers as the numpy engine.
+    """Meets, beside what any torch module does, ``Recurrent``, ``Decomposable``, ``Attending`` and ``Telescoping``, in
+    the same cases and with the same numbers as the numpy engine.
 
     ``network`` is one as ``rnnx train`` makes it, and ``pooling`` the name of its pooling. What needs to see its steps
     is computed from a copy of its weights, without cuDNN, in single precision at least.
@@ -132,6 +134,22 @@ class TorchRecurrent(TorchClassifier):
         seen, forwards = _activations(done.runs[0], batch.mask), network.levels[0][0].size
         return Readout(array(done.logits), array(network.w_out.T), array(network.b_out), forwards, seen)
 
+    def attended(self, batch: Batch) -> Attended:
+        """The weights of attention, and what they weigh, in double precision."""
+        network, done = self._read(batch, torch.double)
+        mask = batch.mask[:, :, None]
+        states = beside([run.after[:, :, 0] for run in done.runs[-1]])
+        weights, h = (array(values) * mask for values in (done.pooled.weights, states))
+        return Attended(weights, h, array(network.w_out.T), array(network.b_out))
+
+    def gradient_of_states(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
+        """D score / d x (B, T, E), the weights of attention held fixed."""
+        with differentiable():
+            leaf = self._precise(x).requires_grad_()
+            _, done = self._passed(leaf, batch, FIXED)
+            (found,) = torch.autograd.grad(done.logits, leaf, self._cotangent(done.logits, target, of))
+        return array(found) * batch.mask[:, :, None]
+
     def decomposition(self, batch: Batch) -> Decomposition:
         """A forward pass in double precision, ready to be asked for the shares of any spans."""
         network, done = self._read(batch, torch.double)
@@ -193,7 +211,8 @@ def _provided(recurrent: nn.RNNBase, pooling: str) -> frozenset[str]:
     gates = CELLS[recurrent.mode][2] if recurrent.num_layers == 1 and pooling == "last" else ()
     has = {
         "resume": not recurrent.bidirectional,
-        "attention": pooling == "attention",
+        "attention": pooling in ATTENTION,
+        "attended": pooling in ATTENTION,
         "telescoping": bool(gates),
         "cell": "forget" in gates,
     }

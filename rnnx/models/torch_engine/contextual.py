@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from rnnx.models.torch_engine.network import Layer, Network, Pass, Run, beside
+from rnnx.models.torch_engine.pooling import by_unit
 from rnnx.models.torch_engine.rules import Rule, Squash
 
 TOKENS = 32_768  # spans times tokens that are computed together: 64 MB of states with 128 units
@@ -93,7 +94,7 @@ def _pooled(network: Network, done: Pass, texts: Tensor, spans: Tensor) -> Tenso
     for level, runs in zip(network.levels, done.runs, strict=True):
         below = beside([_read(layer, run, below, chunk) for layer, run in zip(level, runs, strict=True)])
     assert below is not None
-    return (below * done.pooled.weights[texts, :steps]).sum(2)
+    return (below * by_unit(done.pooled.weights[texts, :steps], below.shape[3])).sum(2)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Memory = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Pooled:
-    """``vector`` (B, H); the share of each state in it, ``weights`` (B, T, 1) or unit by unit (B, T, H); and
+    """``vector`` (B, H); the share of each state in it, ``weights`` (B, T, K), where unit j has the share j mod K; and
     ``memory``, for texts that are read on from here.
     """
 
@@ -46,7 +46,7 @@ def last(forwards: int) -> Pooling:
 def mean(h: Tensor, real: Tensor, rule: Backward, memory: Memory) -> Pooled:
     """The mean over the real tokens."""
     count = real.sum(1).to(h)
-    return _weighted(h, real / count[:, None], count.log(), rule, memory)
+    return _weighted(h, (real / count[:, None])[..., None], count.log()[:, None], rule, memory)
 
 
 def largest(h: Tensor, real: Tensor, rule: Backward, memory: Memory) -> Pooled:
@@ -59,30 +59,41 @@ def largest(h: Tensor, real: Tensor, rule: Backward, memory: Memory) -> Pooled:
     return Pooled(vector, winners.to(h), (vector,))
 
 
-def attention(w: Tensor, b: Tensor, v: Tensor) -> Pooling:
-    """Additive attention: score_t = v · tanh(w h_t + b), weights = softmax of the scores."""
+def attention(queries: Tensor, hidden: tuple[Tensor, Tensor] | None) -> Pooling:
+    """Additive attention: score_t = q · tanh(w h_t + b), for the queries (heads, A) and ``hidden``, w and b.
+
+    Without ``hidden`` dot-product attention: score_t = q · h_t / sqrt(H). weights = softmax of the scores.
+    """
 
     def pool(h: Tensor, real: Tensor, rule: Backward, memory: Memory) -> Pooled:
-        scores = rule.squash(torch.tanh, h @ w.T + b) @ v
-        mass = scores.masked_fill(~real, -torch.inf).logsumexp(1)
-        return _weighted(h, rule.softmax(scores, real), mass, rule, memory)
+        scaled = h / h.shape[2] ** 0.5
+        keys = rule.squash(torch.tanh, h @ hidden[0].T + hidden[1]) if hidden else scaled
+        scores = keys @ queries.T
+        mass = scores.masked_fill(~real[..., None], -torch.inf).logsumexp(1)
+        return _weighted(h, rule.softmax(scores, real[..., None]), mass, rule, memory)
 
     return pool
 
 
+def by_unit(values: Tensor, units: int) -> Tensor:
+    """Values (…, K) for each of so many units, (…, H), or (…, 1) for all."""
+    return values if values.shape[-1] == 1 else torch.cat([values] * (units // values.shape[-1]), -1)
+
+
 def _weighted(h: Tensor, weights: Tensor, mass: Tensor, rule: Backward, memory: Memory) -> Pooled:
-    """The weighted mean, and that of earlier tokens weighed with it by their (logarithmic) masses."""
-    vector = rule.times(weights[..., None], h).sum(1)
+    """The weighted mean, and that of earlier tokens weighed with it by their (logarithmic) masses (B, K)."""
+    units = h.shape[2]
+    vector = rule.times(by_unit(weights, units), h).sum(1)
     if memory:
         before, earlier = memory
-        vector = torch.lerp(earlier, vector, torch.sigmoid(mass - before)[:, None])
+        vector = torch.lerp(earlier, vector, by_unit(torch.sigmoid(mass - before), units))
         mass = torch.logaddexp(before, mass)
-    return Pooled(vector, weights[..., None], (mass, vector))
+    return Pooled(vector, weights, (mass, vector))
 
 
 def _attention(weights: Mapping[str, Tensor], forwards: int) -> Pooling:
-    hidden, bias, query = (weights[f"pooling.{name}"] for name in ("hidden.weight", "hidden.bias", "query.weight"))
-    return attention(hidden, bias, query[0])
+    hidden = weights["pooling.hidden.weight"], weights["pooling.hidden.bias"]
+    return attention(weights["pooling.query.weight"], hidden)
 
 
 # Each from the network's weights and how many units read forwards.
@@ -91,4 +102,5 @@ POOLINGS: dict[str, Callable[[Mapping[str, Tensor], int], Pooling]] = {
     "mean": lambda weights, forwards: mean,
     "max": lambda weights, forwards: largest,
     "attention": _attention,
+    "dot-attention": lambda weights, forwards: attention(weights["pooling.query.weight"], None),
 }

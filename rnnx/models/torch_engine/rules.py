@@ -5,6 +5,7 @@ what stands for a factor of a product (a gate and what it gates), as in ``rnnx.m
 
 - ``GRADIENT``: the derivative; the other factor.
 - ``RELEVANCE`` (LRP): y / p; gates, the weights of attention among them, are constants.
+- ``FIXED``: the gradient, with constant weights of attention.
 - ``SECANT`` (DeepLIFT): (y - y0) / (p - p0); the mean of the other factor and of its baseline. The batch is in two
   halves, the texts and below them their baselines; the multipliers are those of the upper half.
 """
@@ -60,7 +61,7 @@ class Rule(Generic[V]):
 
 @dataclass(frozen=True, kw_only=True)
 class Backward(Rule[Tensor]):
-    """A rule for autograd. ``softmax`` is of scores (B, T) over the real tokens, by a mask of the same shape;
+    """A rule for autograd. ``softmax`` is of scores (B, T, heads) over the real tokens, by a mask (B, T, 1);
     ``largest`` is the value of h (B, T, H) at the token that a mask of the same shape says is the largest.
     """
 
@@ -166,6 +167,7 @@ RELEVANCE = replace(
     output=_constant,
     softmax=lambda scores, real: _masked_softmax(scores.detach(), real),
 )
+FIXED = replace(GRADIENT, softmax=RELEVANCE.softmax)
 SECANT = Backward(
     squash=_secant,
     gate=partial(_sigmoid, _secant),
