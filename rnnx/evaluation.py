@@ -6,17 +6,16 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 
 from rnnx import registry
-from rnnx.errors import Unsupported
+from rnnx.errors import UnknownName, Unsupported
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
 from rnnx.metrics import means
 from rnnx.metrics.erasure import Removal
 from rnnx.metrics.limits import limits
-from rnnx.metrics.means import Score
 from rnnx.metrics.plausibility import Marked
 from rnnx.metrics.ranking import importance
 from rnnx.models.batching import buckets
@@ -25,7 +24,7 @@ from rnnx.models.scores import probabilities
 from rnnx.models.seeds import generators
 from rnnx.models.texts import tokenize
 from rnnx.registry import Metric
-from rnnx.types import Item, Token
+from rnnx.types import Item, Score, Standing, Token
 
 TOGETHER = 2048  # tokens of texts that are explained together: small, so that little is lost by an interruption
 MARKS = "give a field of [start, end] pairs with --marks-field"
@@ -174,13 +173,24 @@ def judged(
     return found
 
 
+def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
+    """All metrics that the model and the texts can serve."""
+    people = _marked(texts)
+    return [row.name for row in registry.METRICS.values() if row.needs <= model.provides and (people or not row.marks)]
+
+
+def _marked(texts: Sequence[Judged]) -> bool:
+    """Whether people have marked anything."""
+    return any(text.marked and any(text.marked) for text in texts)
+
+
 def evaluation(
     model: Classifier,
     texts: Sequence[Judged],
     methods: Sequence[str] = (),
     metrics: Sequence[str] = (),
     *,
-    removal: Removal = "delete",
+    removal: str = "delete",
     seed: int = 0,
     given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluation:
@@ -190,7 +200,7 @@ def evaluation(
     method. Raises UnknownName, ConfigError for a setting, Unsupported for what the model or the texts cannot serve.
     """
     names, chosen = methods or served(model), [registry.metric(name) for name in metrics]
-    people = any(text.marked and any(text.marked) for text in texts)
+    people = _marked(texts)
     for row in chosen:
         if row.marks and not people:
             raise Unsupported(f"{row.name} compares with what people marked, and no text has that", MARKS)
@@ -198,21 +208,15 @@ def evaluation(
             lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
             raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
     usual = [row for row in registry.METRICS.values() if row.usual and (people or not row.marks)]
+    if removal not in get_args(Removal):
+        raise UnknownName("removal", removal, get_args(Removal))
     explainers = {name: explainer(model, name, (given or {}).get(name, {}), seed) for name in [RANDOM, *names]}
-    return Evaluation(model, texts, explainers, {row.name: row for row in chosen or usual}, removal, seed)
+    return Evaluation(
+        model, texts, explainers, {row.name: row for row in chosen or usual}, cast(Removal, removal), seed
+    )
 
 
-class Line(NamedTuple):
-    """A method in the end: the mean of each metric, its rank among the methods (1 the best), and what it cost."""
-
-    method: str
-    scores: Mapping[str, Score]
-    ranks: Mapping[str, int]
-    milliseconds: float  # to explain a text, on average
-    explained: int  # texts
-
-
-def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[Line]:
+def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[Standing]:
     """The methods, by their first metric, the best first; without a value for it they come last.
 
     The baseline ``random`` has no rank.
@@ -226,7 +230,7 @@ def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[Li
     for method, own in by_method.items():
         spent = float(np.mean([record.milliseconds for record in own]))
         places = {name: found[method] for name, found in ranks.items() if method in found}
-        lines.append(Line(method, scores[method], places, spent, sum(bool(record.scores) for record in own)))
+        lines.append(Standing(method, scores[method], places, spent, sum(bool(record.scores) for record in own)))
     first = next(iter(metrics.values()))
     return sorted(lines, key=lambda line: _worth(line.scores[first.name].mean, first), reverse=True)
 

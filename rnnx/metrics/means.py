@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from rnnx.models.protocols import Array
+from rnnx.types import Score
 
 DRAWS, LEVEL = 2000, 0.95
-
-
-class Score(NamedTuple):
-    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence; nan where there is none."""
-
-    mean: float
-    low: float
-    high: float
-    texts: int
 
 
 def score(values: Array) -> Score:
