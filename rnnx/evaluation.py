@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast, get_args
 import numpy as np
 
 from rnnx import registry
+from rnnx.data.readers import Row
 from rnnx.errors import UnknownName, Unsupported
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
 from rnnx.metrics import means
@@ -24,11 +25,10 @@ from rnnx.models.scores import probabilities
 from rnnx.models.seeds import generators
 from rnnx.models.texts import tokenize
 from rnnx.registry import Metric
-from rnnx.types import Item, Score, Standing, Token
+from rnnx.types import Standing, Token
 
 TOGETHER = 2048  # tokens of texts that are explained together: small, so that little is lost by an interruption
 MARKS = "give a field of [start, end] pairs with --marks-field"
-Spans = Sequence[Sequence[int]]  # from a character to before another
 Value = float | tuple[float, ...] | None
 Done = Collection[tuple[int, str]]  # texts and methods
 
@@ -48,11 +48,12 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Judged:
-    """A text to explain: its tokens, and which of them people have marked, if they were asked."""
+    """A text to explain: its tokens, which of them people have marked, if they were asked, and its label, if known."""
 
     text: str
     tokens: tuple[Token, ...]
     marked: tuple[bool, ...] | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class _Part:
         self, name: str, method: Explainer, scores: Array, diagnostics: Mapping[str, Array], fine: Integers
     ) -> Array:
         """A metric of all texts, nan for those that are not ``fine``."""
-        if not len(fine):
+        if not len(fine) or ("explain" in self.wants[name] and not method.again):
             return np.full(len(scores), np.nan)
         batch, whole = among(self.batch, fine), self.whole
         known: dict[str, Callable[[], Any]] = {
@@ -157,19 +158,14 @@ def _rounded(values: Array) -> Iterator[float]:
     return (float(str(value)) for value in values.astype(np.float32))
 
 
-def judged(
-    model: Classifier, items: Iterable[Item], marks: Sequence[Spans | None] = (), fields: Sequence[str] = ()
-) -> list[Judged]:
-    """Texts and their tokens; ``marks`` are the spans that people have marked in each, if they were asked.
-
-    A token is marked if a part of it is.
-    """
+def judged(model: Classifier, rows: Iterable[Row], fields: Sequence[str] = ()) -> list[Judged]:
+    """Texts and their tokens, of which those are marked that share a character with a marked span."""
     found = []
-    for i, item in enumerate(items):
-        text, tokens = tokenize(model, item, fields)
-        spans = marks[i] if i < len(marks) else None
-        marked = None if spans is None else tuple(any(t.start < b and t.end > a for a, b in spans) for t in tokens)
-        found.append(Judged(text, tokens, marked))
+    for row in rows:
+        text, tokens = tokenize(model, row.item, fields)
+        marks = row.marks
+        marked = None if marks is None else tuple(any(t.start < b and t.end > a for a, b in marks) for t in tokens)
+        found.append(Judged(text, tokens, marked, row.label))
     return found
 
 
@@ -187,14 +183,14 @@ def _marked(texts: Sequence[Judged]) -> bool:
 def evaluation(
     model: Classifier,
     texts: Sequence[Judged],
-    methods: Sequence[str] = (),
+    methods: Sequence[str | Explainer] = (),
     metrics: Sequence[str] = (),
     *,
     removal: str = "delete",
     seed: int = 0,
     given: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Evaluation:
-    """What is to be measured: all methods that the model can serve, or those named, beside the baseline ``random``.
+    """What is to be measured: all methods that the model can serve, or those given, beside the baseline ``random``.
 
     ``metrics``: the usual ones that the model and the texts can serve, or those named. ``given`` are settings, by
     method. Raises UnknownName, ConfigError for a setting, Unsupported for what the model or the texts cannot serve.
@@ -210,7 +206,11 @@ def evaluation(
     usual = [row for row in registry.METRICS.values() if row.usual and (people or not row.marks)]
     if removal not in get_args(Removal):
         raise UnknownName("removal", removal, get_args(Removal))
-    explainers = {name: explainer(model, name, (given or {}).get(name, {}), seed) for name in [RANDOM, *names]}
+    made = (
+        method if isinstance(method, Explainer) else explainer(model, method, (given or {}).get(method, {}), seed)
+        for method in [RANDOM, *names]
+    )
+    explainers = {method.name: method for method in made}
     return Evaluation(
         model, texts, explainers, {row.name: row for row in chosen or usual}, cast(Removal, removal), seed
     )
@@ -222,22 +222,35 @@ def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[St
     The baseline ``random`` has no rank.
     """
     by_method: dict[str, list[Record]] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: record.text):
         by_method.setdefault(record.method, []).append(record)
-    scores = {method: {name: _score(own, name) for name in metrics} for method, own in by_method.items()}
+    values = {method: {name: _values(own, name) for name in metrics} for method, own in by_method.items()}
+    scores = {method: {name: means.score(own[name]) for name in metrics} for method, own in values.items()}
     ranks = {name: _ranks({m: s[name].mean for m, s in scores.items()}, row) for name, row in metrics.items()}
     lines = []
     for method, own in by_method.items():
         spent = float(np.mean([record.milliseconds for record in own]))
         places = {name: found[method] for name, found in ranks.items() if method in found}
-        lines.append(Standing(method, scores[method], places, spent, sum(bool(record.scores) for record in own)))
+        gains = {name: means.gain(*_paired(method, name, by_method)) for name in metrics}
+        explained = sum(bool(record.scores) for record in own)
+        lines.append(Standing(method, scores[method], gains, places, spent, explained))
     first = next(iter(metrics.values()))
     return sorted(lines, key=lambda line: _worth(line.scores[first.name].mean, first), reverse=True)
 
 
-def _score(records: Sequence[Record], name: str) -> Score:
-    values = [record.values[name] for record in sorted(records, key=lambda record: record.text)]
-    return means.score(np.array([value for value in values if value is not None], float))
+def _values(records: Sequence[Record], name: str) -> Array:
+    """What a metric says of each text, (N,) or (N, 2), nan for nothing."""
+    found = [record.values[name] for record in records]
+    width = next((len(value) for value in found if isinstance(value, tuple)), 0)
+    return np.array([((np.nan,) * width or np.nan) if value is None else value for value in found], float)
+
+
+def _paired(method: str, name: str, records: Mapping[str, Sequence[Record]]) -> tuple[Array, Array]:
+    """What a metric says of the method and of the baseline for the texts that both have."""
+    chance = {record.text: record for record in records.get(RANDOM, ())}
+    own = [record for record in records[method] if record.text in chance]
+    values = _values([*own, *(chance[record.text] for record in own)], name)
+    return values[: len(own)], values[len(own) :]
 
 
 def _worth(mean: float, row: Metric) -> float:

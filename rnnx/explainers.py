@@ -19,7 +19,7 @@ RANDOM = "random"  # the name of the baseline
 
 @dataclass(frozen=True)
 class Explainer:
-    """A method of the table. Meets ``rnnx.metrics.again.Explain``."""
+    """A method of the table. Meets ``rnnx.metrics.again.Explain``, unless it cannot explain ``again``."""
 
     name: str
     signed: bool
@@ -27,6 +27,7 @@ class Explainer:
     function: Callable[..., Any]
     settings: Mapping[str, Any]
     seed: int = 0
+    again: bool = True
 
     def __call__(
         self, model: Classifier, batch: Batch, target: Integers, *, draw: int = 0, like: Batch | None = None

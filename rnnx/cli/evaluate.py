@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnnx import registry
 from rnnx.cli import inputs, options, outputs
+from rnnx.cli.measured import Progress, write
 from rnnx.cli.options import choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnnx.evaluation import Evaluation, Record
+    from rnnx.data.eraser import Document
+    from rnnx.data.readers import Row
+    from rnnx.evaluation import Evaluation, Judged, Record
+    from rnnx.explainers import Explainer
+    from rnnx.models.protocols import Classifier
     from rnnx.types import Standing
 
 MARKS = ("reasons", "rationale")  # fields of spans that people have marked, if none is named
@@ -66,6 +70,23 @@ def evaluate(
         list[str] | None,
         typer.Option("--fail-over", metavar="METRIC=VALUE", help="Exit with 1 if a method's mean is above."),
     ] = None,
+    eraser: Annotated[
+        str | None,
+        typer.Option("--eraser", metavar="FOLDER", help="Texts of the ERASER benchmark, in place of files of texts."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Which of them: train, val or test.")] = "test",
+    explanations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explanations",
+            metavar="FILE",
+            help="Results for --eraser from elsewhere; a method by the file's name.",
+        ),
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option("--export", metavar="FOLDER", help="Write texts and explanations for ERASER's own scorer."),
+    ] = None,
     engine: options.Engine = None,
     device: options.Device = None,
     format_: Annotated[
@@ -109,20 +130,27 @@ def evaluate(
 
     name = model or catalog.DEFAULT
     fields = inputs.text_fields(text_field, name)
-    rows = inputs.rows(texts, terminal, faults, fields, marks=(marks_field,) if marks_field else MARKS)
-    rows = inputs.started(rows)
+    documents = _documents(eraser, split, texts, explanations, faults)
+    if eraser:
+        rows = inputs.started(document.row for document in documents)
+    else:
+        marks = (marks_field,) if marks_field else MARKS
+        rows = inputs.started(inputs.rows(texts, terminal, faults, fields, marks=marks))
     from rnnx import evaluation, loading, recording
+    from rnnx.explainers import served
     from rnnx.models import batching
 
     batching.hold_memory()
     loaded = loading.load(name, engine=engine, device=device)
     given = list(islice(inputs.with_words(rows, loaded, faults, fields), limit))
-    judged = evaluation.judged(loaded, [row.item for row in given], [row.marks for row in given], fields)
+    judged = evaluation.judged(loaded, given, fields)
+    others = _others(explanations, documents, given, judged, loaded)
+    named = asked or (served(loaded) if methods or not others else [])
     measured = evaluation.possible(loaded, judged) if metrics == "all" else measured
     plan = evaluation.evaluation(
         loaded,
         judged,
-        asked,
+        [*named, *others],
         measured,
         removal=removal,
         seed=seed or 0,
@@ -135,13 +163,54 @@ def evaluate(
     fresh = plan.records({(record.text, record.method) for record in before})
     with outputs.opened(output, terminal, force) as stream:
         found = recording.kept(path, plan, before, fresh) if path else fresh
-        progress = _Progress(terminal, len(judged) * len(plan.methods) - len(before))
+        progress = Progress(terminal, len(judged) * len(plan.methods) - len(before))
         every = [*before, *progress.follow(found)]
         standings = evaluation.summary(plan.metrics, every)
-        _write(kind, standings, plan, stream, terminal, color)
+        write(kind, standings, plan, stream, terminal, color)
+    if export:
+        _export(export, plan, every, terminal)
     faults.close()
     if _failed(standings, *bounds, terminal):
         raise typer.Exit(1)
+
+
+def _documents(
+    folder: str | None, split: str, texts: list[str] | None, explanations: list[str] | None, faults: inputs.Faults
+) -> list[Document]:
+    """The documents of an ERASER folder; none without one. Raises UsageError for what does not fit, DataError."""
+    if folder is None:
+        if explanations:
+            raise UsageError("--explanations are of the texts of an ERASER folder", "give it with --eraser")
+        return []
+    if texts:
+        raise UsageError("--eraser takes the place of other texts", "leave one of them out")
+    from rnnx.data import eraser
+
+    return list(eraser.read(Path(folder), split, faults))
+
+
+def _others(
+    paths: list[str] | None,
+    documents: Sequence[Document],
+    rows: Sequence[Row],
+    judged: Sequence[Judged],
+    model: Classifier,
+) -> list[Explainer]:
+    """The methods of the files of explanations. Raises DataError."""
+    if not paths:
+        return []
+    from rnnx import exporting
+
+    by_row = {document.row.where: document for document in documents}
+    used = [by_row[row.where] for row in rows]
+    return [exporting.given(Path(path), used, judged, model) for path in paths]
+
+
+def _export(folder: str, plan: Evaluation, records: Sequence[Record], terminal: Terminal) -> None:
+    from rnnx import exporting
+
+    written = exporting.export(Path(folder), plan, records)
+    terminal.say(f"wrote {len(written)} results to {folder}, with docs.jsonl and {exporting.SPLIT}.jsonl")
 
 
 def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str]:
@@ -192,72 +261,6 @@ def _failed(
                     failed = True
                     terminal.say(f"failed: {name} of {line.method} is {mean:.3f}, {word} {bound:g}")
     return failed
-
-
-class _Progress:
-    """A live line on stderr: how many explanations of ``total`` were measured, and how long it will take."""
-
-    def __init__(self, terminal: Terminal, total: int) -> None:
-        self.terminal, self.total, self.number, self.read = terminal, total, 0, 0.0
-        self.start = self.shown = time.monotonic()
-
-    def follow(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records, each counted; where stderr is no terminal nothing is shown."""
-        if not self.terminal.stderr.isatty():
-            yield from records
-            return
-        from rnnx.models.progress import heard_by
-
-        with heard_by(self.hear):
-            for self.number, record in enumerate(records, 1):
-                self.hear()
-                yield record
-        self.terminal.status("")
-
-    def hear(self, texts: float = 0) -> None:
-        """So many changed texts more were read."""
-        self.read += texts
-        now = time.monotonic()
-        if now - self.shown > 0.3:
-            self.shown = now
-            left = (now - self.start) * (self.total - self.number) / max(1, self.number)
-            ahead = f", about {_duration(left)} left" if self.number else ""
-            done = f"{self.number:,} of {self.total:,} explanations measured{ahead}"
-            self.terminal.status(f"{done}; {self.read:,.0f} changed texts read")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _write(
-    kind: str, standings: Sequence[Standing], plan: Evaluation, stream: TextIO, terminal: Terminal, color: str
-) -> None:
-    from rnnx.render import formats, scores
-
-    tokens = sum(len(text.tokens) for text in plan.texts)
-    title = f"{plan.model.name}: {len(plan.texts):,} texts, {tokens / len(plan.texts):.0f} tokens each; {plan.removal}"
-    if kind == "text":
-        console = terminal.console(color, file=stream)
-        console.print(title)
-        for part in scores.tables(standings, plan.metrics, console.width):
-            console.print()
-            for row in scores.styled(part):
-                console.print(row, no_wrap=True, crop=False)
-        console.print()
-        for line in scores.legend(plan.metrics, console.width):
-            console.print(line, style="dim", soft_wrap=True)
-    elif kind in ("plain", "markdown"):
-        table = scores.markdown(standings, plan.metrics, title) if kind == "markdown" else None
-        lines = table or scores.plain(standings, plan.metrics, title, terminal.columns())
-        stream.writelines(f"{line}\n" for line in lines)
-    elif kind == "json":
-        settings = {name: dict(method.settings) for name, method in plan.methods.items()}
-        about = {"schema": 1, "model": plan.model.name, "texts": len(plan.texts), "tokens": tokens}
-        about |= {"removal": plan.removal, "seed": plan.seed, "settings": settings}
-        stream.write(formats.to_json(scores.document(standings, plan.metrics, about)) + "\n")
-    else:
-        formats.WRITERS[kind](scores.records(standings, plan.metrics), stream)
 
 
 def _listed() -> str:

@@ -11,6 +11,7 @@ from rnnx.methods.coalitions import Coalitions, Game, pieces
 from rnnx.methods.removal import removing
 from rnnx.metrics.ranking import places
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
+from rnnx.models.scores import probabilities
 
 Removal = Literal["mask", "delete", "pad", "mean"]  # as in rnnx.methods.removal, without words drawn at random
 THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.5)  # shares of a text, those of ERASER
@@ -76,6 +77,20 @@ def sizes(batch: Batch, shares: Sequence[float]) -> Integers:
 def game(model: Classifier, batch: Batch, target: Integers, removal: Removal, of: str = "prob") -> Game:
     """Texts of which some of the tokens are worth the target's probability, or its logit."""
     return Game(model, batch, np.asarray(target), removing(model, removal), of)
+
+
+def distributions(model: Classifier, batch: Batch, scores: Array, shares: Sequence[float], removal: Removal) -> Array:
+    """The probabilities of all C classes without the tokens at K shares of each text, and with only them (2, B, K, C).
+
+    What ERASER's scorer makes ``curves`` of.
+    """
+    classes = range(len(model.labels))
+    found = []
+    for label in classes:
+        target = np.full(len(scores), label)
+        whole = probabilities(model.forward(batch))[:, label, None]
+        found.append(whole - curves(model, batch, target, scores, shares, removal))
+    return np.stack(found, axis=3)
 
 
 def falls(game: Game, there: Mask) -> Array:

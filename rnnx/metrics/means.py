@@ -15,21 +15,34 @@ def score(values: Array) -> Score:
 
     Efron 1979 (bootstrap, percentiles of 2,000 draws of as many texts). The same texts are drawn for every method.
     """
-    values = values[:, None] if values.ndim == 1 else values
-    values = values[~np.isnan(values).any(axis=1)].astype(np.float64)
-    if not len(values):
+    return _score(_columns(values)[None])
+
+
+def gain(values: Array, other: Array) -> Score:
+    """What the mean of the values is above that of others of the same texts, where both are there."""
+    return _score(np.stack([_columns(values), _columns(other)]))
+
+
+def _columns(values: Array) -> Array:
+    return (values[:, None] if values.ndim == 1 else values).astype(np.float64)
+
+
+def _score(sides: Array) -> Score:
+    """Of one side (1, N, Q), or the first without the second (2, N, Q)."""
+    sides = sides[:, ~np.isnan(sides).any(axis=(0, 2))]
+    count = sides.shape[1]
+    if not count:
         return Score(np.nan, np.nan, np.nan, 0)
-    rng = np.random.default_rng(0)
-    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), DRAWS)
-    drawn = _whole(counts @ values / len(values))
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) / count
+    mean, drawn = _whole(sides.mean(axis=1, keepdims=True)), _whole(draws @ sides)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Score(float(_whole(values.mean(axis=0)[None])[0]), float(low), float(high), len(values))
+    return Score(float(mean[0]), float(low), float(high), count)
 
 
 def _whole(means: Array) -> Array:
-    """Of the means (N, 1) themselves, of (N, 2) their F1."""
-    if means.shape[1] == 1:
-        return means[:, 0]
-    total = means.sum(axis=1)
-    found: Array = 2 * means.prod(axis=1) / np.where(total, total, 1)
-    return found
+    """Of means (sides, D, 1) themselves, of (sides, D, 2) their F1; the difference of two sides. (D,)."""
+    total = means.sum(axis=2)
+    found: Array = total if means.shape[2] == 1 else 2 * means.prod(axis=2) / np.where(total, total, 1)
+    if len(found) == 2:
+        found = found[:1] - found[1:]
+    return found.reshape(-1)

@@ -14,32 +14,25 @@ from rnnx.types import Standing
 
 RANDOM = "random"
 BEST, CHANCE = "*", "~"  # the best of a column, and what is no better than random
-HINT = f"{BEST} the best   {CHANCE} not shown to be better than random: the intervals (95 %) overlap"
+HINT = f"{BEST} the best   {CHANCE} not shown to be better than random   \u00b1 half the 95 % interval"
 Cell = tuple[str, str]  # a text and its mark
 
 
-def shown(line: Standing, name: str, metric: Metric, chance: Standing | None) -> Cell:
+def shown(line: Standing, name: str, metric: Metric) -> Cell:
     """The mean with half its interval, and its mark; a dash where there is none."""
-    score = line.scores[name]
+    score, gain = line.scores[name], line.gains[name]
     if isnan(score.mean):
         return "\u2013", ""
     text = f"{_digits(score.mean)} \u00b1{_digits((score.high - score.low) / 2)}"
     if line.method == RANDOM:
         return text, ""
-    if chance is not None and _overlap(line, chance, name, metric):
+    if not isnan(gain.mean) and not (gain.low > 0 if metric.better == "higher" else gain.high < 0):
         return text, CHANCE
     return text, BEST if line.ranks.get(name) == 1 else ""
 
 
 def _digits(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
-
-
-def _overlap(line: Standing, chance: Standing, name: str, metric: Metric) -> bool:
-    ours, theirs = line.scores[name], chance.scores[name]
-    if isnan(theirs.mean):
-        return False
-    return not (ours.low > theirs.high if metric.better == "higher" else ours.high < theirs.low)
 
 
 def head(metric: Metric) -> str:
@@ -54,13 +47,12 @@ def cost(milliseconds: float) -> str:
 
 def tables(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int) -> Iterator[list[list[Cell]]]:
     """The table in parts that fit beside each other no more than ``width``: rows of cells, the first the heads."""
-    chance = next((line for line in lines if line.method == RANDOM), None)
     first: list[list[Cell]] = [[("method", "")], *([(line.method, "")] for line in lines)]
     columns = [_column([("ms", ""), *((cost(line.milliseconds), "") for line in lines)])]
     for name, metric in metrics.items():
         if all(isnan(line.scores[name].mean) for line in lines):
             continue
-        columns.append(_column([(head(metric), ""), *(shown(line, name, metric, chance) for line in lines)]))
+        columns.append(_column([(head(metric), ""), *(shown(line, name, metric) for line in lines)]))
     left = width - max(len(row[0][0]) for row in first)
     part, room = [list(row) for row in first], left
     for wide, cells in columns:
@@ -127,7 +119,7 @@ def markdown(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: st
         yield f"| {' | '.join(cells)} |"
         if i == 0:
             yield "|" + "---|" * len(row)
-    yield from ("", f"Bold: the best. `{CHANCE}`: not shown to be better than random, the intervals (95 %) overlap.")
+    yield from ("", f"Bold: the best. `{CHANCE}`: not shown to be better than random. \u00b1: half the 95 % interval.")
 
 
 def records(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> Iterator[dict[str, Any]]:
@@ -140,6 +132,7 @@ def records(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> Iterato
                     "method": line.method,
                     "metric": name,
                     **score._asdict(),
+                    "gain": _gain(line, name),
                     "rank": line.ranks.get(name),
                     "milliseconds": line.milliseconds,
                 }
@@ -156,7 +149,7 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
                 "milliseconds": line.milliseconds,
                 "explained": line.explained,
                 "scores": {
-                    name: {**score._asdict(), "rank": line.ranks.get(name)}
+                    name: {**score._asdict(), "gain": _gain(line, name), "rank": line.ranks.get(name)}
                     for name, score in line.scores.items()
                     if not isnan(score.mean)
                 },
@@ -164,3 +157,9 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
             for line in lines
         ],
     }
+
+
+def _gain(line: Standing, name: str) -> float | None:
+    """What it has more than a random order; None where nothing can be said."""
+    gain = line.gains[name].mean
+    return None if isnan(gain) else gain
