@@ -64,6 +64,10 @@ MEANINGS = {
     "exact": "up to so many tokens the scores are exact, from all subsets of them",
     "width": "of the kernel: the distance from which on a text counts for little; 1 is a text of which nothing is left",
     "ridge": "the penalty on the squares of the coefficients",
+    "radius": "how far each number of the embeddings may move, at most",
+    "draws": "explanations from other random numbers",
+    "draw": "which random order of the weights",
+    "normalise": "whether the scores of each text are multiplied by the number that fits best",
     "share": "of the largest number, from which on a token counts as heard",
 }
 

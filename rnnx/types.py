@@ -242,3 +242,27 @@ class Summary:
     contradictory: Mapping[str, int]
     in_train: Mapping[str, int]
     left_out: Mapping[str, int]
+
+
+class Score(NamedTuple):
+    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence; all nan where there is no text."""
+
+    mean: float
+    low: float
+    high: float
+    texts: int
+
+
+class Standing(NamedTuple):
+    """Where a method stands: the mean of each metric, its rank among the methods (1 the best), and what it costs.
+
+    ``gains`` are the means of what it has more than a random order of the tokens of the same text. ``explained`` is of
+    how many texts, in ``milliseconds`` each.
+    """
+
+    method: str
+    scores: Mapping[str, Score]
+    gains: Mapping[str, Score]
+    ranks: Mapping[str, int]
+    milliseconds: float
+    explained: int

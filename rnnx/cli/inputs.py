@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -43,7 +44,12 @@ class Faults:
 
 
 def rows(
-    arguments: list[str] | None, terminal: Terminal, faults: Faults, text: tuple[str, ...], label: str = "label"
+    arguments: list[str] | None,
+    terminal: Terminal,
+    faults: Faults,
+    text: tuple[str, ...],
+    label: str = "label",
+    marks: tuple[str, ...] = (),
 ) -> Iterator[Row]:
     """The texts that the arguments name; without arguments those of a pipe.
 
@@ -56,17 +62,17 @@ def rows(
     sources = [_source(argument) for argument in arguments]
     if len(sources) > 1 and all(isinstance(s, Row) and " " not in s.text for s in sources):
         terminal.say(f"hint: these are {len(sources)} texts of one word each; quotes make one text of them")
-    return _read(sources, terminal, faults, text, label)
+    return _read(sources, terminal, partial(readers.read, fault=faults, text=text, label=label, marks=marks), faults)
 
 
 def _read(
-    sources: list[Row | Path | None], terminal: Terminal, faults: Faults, text: tuple[str, ...], label: str
+    sources: list[Row | Path | None], terminal: Terminal, read: Callable[[Path], Iterator[Row]], faults: Faults
 ) -> Iterator[Row]:
     for source in sources:
         if source is None:
             yield from readers.lines(terminal.stdin, "standard input", faults)
         elif isinstance(source, Path):
-            yield from readers.read(source, faults, text=text, label=label)
+            yield from read(source)
         else:
             yield source
 

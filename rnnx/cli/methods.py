@@ -12,7 +12,7 @@ from rnnx import registry, settings
 from rnnx.cli import options
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UnknownName
-from rnnx.registry import Method, View
+from rnnx.registry import Method, Metric, View
 
 
 def methods(
@@ -20,8 +20,8 @@ def methods(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A method or a view, for its page.",
-            autocompletion=lambda: [*registry.methods(), *registry.VIEWS],
+            help="A method, a view or a metric, for its page.",
+            autocompletion=lambda: [*registry.methods(), *registry.VIEWS, *registry.METRICS],
         ),
     ] = None,
     debug: options.Debug = False,
@@ -32,6 +32,7 @@ def methods(
     Examples:
       rnnx methods
       rnnx methods grad
+      rnnx methods comprehensiveness
     """
     terminal: Terminal = context.obj
     width = min(terminal.columns(), 100)
@@ -52,13 +53,20 @@ def _table(width: int) -> Iterator[str]:
     for shown in registry.VIEWS.values():
         yield from _entry(shown.name, _traits(shown), shown.summary, width)
     yield ""
+    yield "metrics: whether explanations can be believed (evaluate --metrics NAME)"
+    for metric in registry.METRICS.values():
+        yield from _entry(metric.name, f"{metric.better} is better", metric.summary, width)
+    yield ""
     yield "rnnx methods NAME shows its paper, weakness and settings."
 
 
 def _entry(name: str, traits: str, summary: str, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(
-        f"{summary} ({traits})", width, initial_indent=f"  {name:<18} ", subsequent_indent=" " * 21
-    )
+    indent = " " * 21
+    first = f"  {name:<18} "
+    if len(first) > len(indent):  # a long name has a line of its own
+        yield first.rstrip()
+        first = indent
+    yield from textwrap.wrap(f"{summary} ({traits})", width, initial_indent=first, subsequent_indent=indent)
 
 
 def _traits(row: Method | View) -> str:
@@ -68,9 +76,9 @@ def _traits(row: Method | View) -> str:
 
 
 def _page(name: str, width: int) -> Iterator[str]:
-    pages: dict[str, Method | View] = {**registry.VIEWS, **registry.methods()}
+    pages: dict[str, Method | View | Metric] = {**registry.METRICS, **registry.VIEWS, **registry.methods()}
     if name not in pages:
-        raise UnknownName("method or view", name, pages)
+        raise UnknownName("method, view or metric", name, pages)
     row = pages[name]
     found = settings.signature(row.function)
     yield from textwrap.wrap(f"{row.name}: {row.summary}", width)
@@ -89,10 +97,21 @@ def _page(name: str, width: int) -> Iterator[str]:
         yield from textwrap.wrap(setting.meaning, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
 
 
-def _facts(row: Method | View) -> Iterator[tuple[str, str]]:
+def _facts(row: Method | View | Metric) -> Iterator[tuple[str, str]]:
     """What the table says of a row, name by name; of another package's only what it says."""
-    family = (registry.method(row.method) if isinstance(row, View) else row).family
     needs = [f"{name}: {registry.NEEDS[name]}" if name in registry.NEEDS else name for name in sorted(row.needs)]
+    if isinstance(row, Metric):
+        marks = ["texts in which people have marked something"] if row.marks else []
+        facts = {
+            "metric": f"{row.better} is better; {row.short} in tables",
+            "needs": "; ".join([*needs, *marks]) or "only predictions",
+            "cost": row.cost,
+            "paper": row.paper,
+            "weakness": row.weakness,
+        }
+        yield from facts.items()
+        return
+    family = (registry.method(row.method) if isinstance(row, View) else row).family
     facts = {
         "view of": row.method if isinstance(row, View) else "",
         "family": f"{family}: {registry.FAMILIES.get(family, '')}".rstrip(": "),

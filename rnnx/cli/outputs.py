@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -17,19 +17,20 @@ SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 T = TypeVar("T")
 
 
-def pick(asked: str, output: str | None, terminal: Terminal, color: str) -> str:
-    """The format to write. Raises UsageError for one that does not exist."""
-    choice("--format", asked, FORMATS)
+def pick(asked: str, output: str | None, terminal: Terminal, color: str, more: Mapping[str, str] | None = None) -> str:
+    """The format to write; ``more`` are those of one command alone, by suffix. Raises UsageError for an unknown one."""
+    suffixes = {**SUFFIXES, **(more or {})}
+    choice("--format", asked, (*FORMATS, *(more or {}).values()))
     choice("--color", color, COLORS)
     if asked != "auto":
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
     suffix = Path(str(output)).suffix.lower()
-    if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
+    if suffix not in suffixes:
+        known = ", ".join(suffixes)
         raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")
-    return SUFFIXES[suffix]
+    return suffixes[suffix]
 
 
 @contextmanager

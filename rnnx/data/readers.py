@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from rnnx.data import parquet, tables
+from rnnx.data import parquet, tables, words
 from rnnx.errors import DataError, did_you_mean
 from rnnx.types import Item, LeftOut
 
 Fault = Callable[[LeftOut], None]
+Spans = tuple[tuple[int, int], ...]
 Found = tuple[str, Mapping[str, Any]]  # where a row stands, and its fields
 BOM = "\ufeff"
 LONG_NUMBER = "a number has more digits than Python reads"
@@ -36,13 +37,15 @@ _NAMES = FORMATS | FOREIGN | {".md", ".html", ".log", ".gz", ".cvs"}
 class Row(NamedTuple):
     """A text, its label if the file has one, and where it stands ("file:line").
 
-    A text of several fields has these too, and ``text`` is what they are joined to.
+    A text of several fields has these too, and ``text`` is what they are joined to. ``marks`` are the spans of the text
+    that somebody has marked, each from a character to before another; None where the file says nothing of them.
     """
 
     text: str
     label: str | None
     where: str
     fields: Mapping[str, str] | None = None
+    marks: Spans | None = None
 
     @property
     def item(self) -> Item:
@@ -56,13 +59,21 @@ def joined(fields: Mapping[str, str]) -> str:
 
 
 def read(
-    path: Path, fault: Fault, *, text: tuple[str, ...] = ("text",), label: str = "label", labelled: bool = False
+    path: Path,
+    fault: Fault,
+    *,
+    text: tuple[str, ...] = ("text",),
+    label: str = "label",
+    labelled: bool = False,
+    marks: tuple[str, ...] = (),
 ) -> Iterator[Row]:
     """The rows of a file; its format is told by the suffix, and any suffix that is not known is a text a line.
 
     ``text`` and ``label`` name the fields, several for a text that is joined; ``labelled`` says that there must be
-    a label field. Raises DataError if the file cannot be read, is of a kind that rnnx does not read, is no text, or
-    is a table without a field that must be there; ConfigError where reading it needs a package that is missing.
+    a label field. A text may be a list of words, which are joined by blanks. ``marks`` are names that the field of
+    marked spans may have: pairs of characters, or of words where the text is a list of them. Raises DataError if the
+    file cannot be read, is of a kind that rnnx does not read, is no text, or is a table without a field that must be
+    there; ConfigError where reading it needs a package that is missing.
     """
     kind = suffix(path)
     if kind in FOREIGN:
@@ -73,7 +84,7 @@ def read(
         yield from checked(parquet.rows(path, must, (*text, label)), fault, text, label, labelled)
     elif kind in _JSON:
         parse = _json_array if kind == ".json" else _json_lines
-        yield from checked(parse(text_lines(path), str(path), fault), fault, text, label, labelled)
+        yield from checked(parse(text_lines(path), str(path), fault), fault, text, label, labelled, marks)
     elif kind in _TABLES:
         found = tables.rows(text_lines(path), str(path), fault, _TABLES[kind], must, (*text, label))
         yield from checked(found, fault, text, label, labelled)
@@ -161,10 +172,16 @@ def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Foun
 
 
 def checked(
-    rows: Iterable[Found], fault: Fault, text: tuple[str, ...], label: str, labelled: bool = False
+    rows: Iterable[Found],
+    fault: Fault,
+    text: tuple[str, ...],
+    label: str,
+    labelled: bool = False,
+    marks: tuple[str, ...] = (),
 ) -> Iterator[Row]:
     """Rows that have their fields, and a text with something in it; of several fields some may be empty."""
-    for where, fields in rows:
+    for where, given in rows:
+        fields = words.joined(given, text)
         reason, detail = _fault(fields, text, label, labelled)
         if reason:
             fault(LeftOut(where, reason, detail))
@@ -173,7 +190,8 @@ def checked(
         found = _label(fields.get(label))
         whole = parts[text[0]] if len(text) == 1 else joined(parts)
         if decoded(f"{whole}{found}", where, fault):
-            yield Row(whole, found, where, parts if len(text) > 1 else None)
+            spans = words.spans(given, text, marks, where, fault) if len(text) == 1 else None
+            yield Row(whole, found, where, parts if len(text) > 1 else None, spans)
 
 
 def _fault(fields: Any, text: tuple[str, ...], label: str, labelled: bool) -> tuple[str, str]:

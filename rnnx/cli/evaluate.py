@@ -1,0 +1,272 @@
+"""``rnnx evaluate``: methods against metrics over a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnnx import registry
+from rnnx.cli import inputs, options, outputs
+from rnnx.cli.measured import Progress, write
+from rnnx.cli.options import choice, pairs
+from rnnx.cli.terminal import Terminal
+from rnnx.errors import UsageError
+
+if TYPE_CHECKING:
+    from rnnx.data.eraser import Document
+    from rnnx.data.readers import Row
+    from rnnx.evaluation import Evaluation, Judged, Record
+    from rnnx.explainers import Explainer
+    from rnnx.models.protocols import Classifier
+    from rnnx.types import Standing
+
+MARKS = ("reasons", "rationale")  # fields of spans that people have marked, if none is named
+REMOVALS = ("delete", "mask", "pad", "mean")
+MORE = {".md": "markdown"}
+
+
+def evaluate(
+    context: typer.Context,
+    texts: options.Texts = None,
+    methods: Annotated[
+        str | None,
+        typer.Option("--methods", metavar="A,B", help="Methods, or all that the model can serve (the default)."),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", metavar="A,B", help="Metrics, or all; by default the usual ones below.")
+    ] = None,
+    model: options.Model = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many texts.")] = None,
+    removal: Annotated[
+        str,
+        typer.Option(
+            "--removal",
+            help="How tokens are taken away: delete, mask, pad or mean.",
+            autocompletion=lambda: list(REMOVALS),
+        ),
+    ] = "delete",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A method's setting; repeat for several."),
+    ] = None,
+    seed: options.Seed = None,
+    records: Annotated[
+        str | None,
+        typer.Option(
+            "--records",
+            metavar="FILE",
+            help="JSON lines of what was measured, a text and method each: an interrupted run goes on from there.",
+        ),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option("--fail-under", metavar="METRIC=VALUE", help="Exit with 1 if a method's mean is below."),
+    ] = None,
+    fail_over: Annotated[
+        list[str] | None,
+        typer.Option("--fail-over", metavar="METRIC=VALUE", help="Exit with 1 if a method's mean is above."),
+    ] = None,
+    eraser: Annotated[
+        str | None,
+        typer.Option("--eraser", metavar="FOLDER", help="Texts of the ERASER benchmark, in place of files of texts."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Which of them: train, val or test.")] = "test",
+    explanations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explanations",
+            metavar="FILE",
+            help="Results for --eraser from elsewhere; a method by the file's name.",
+        ),
+    ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option("--export", metavar="FOLDER", help="Write texts and explanations for ERASER's own scorer."),
+    ] = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="auto, text, plain, jsonl, json, csv or markdown.")
+    ] = "auto",
+    output: options.Output = None,
+    force: options.Force = False,
+    text_field: options.TextField = None,
+    marks_field: Annotated[
+        str | None,
+        typer.Option(
+            "--marks-field",
+            metavar="NAME",
+            help="The field of [start, end] pairs that people marked; by default reasons or rationale.",
+        ),
+    ] = None,
+    color: options.Color = "auto",
+    debug: options.Debug = False,
+) -> None:
+    """Measure how far each method's explanations can be believed, over a file of texts, beside a random order.
+
+    \b
+    Examples:
+      rnnx evaluate sample_data/reviews.jsonl --limit 50
+      rnnx evaluate reviews.csv --methods lrp,ig,occlusion --metrics all
+      rnnx evaluate reviews.csv --methods all --records seen.jsonl -o table.md
+      rnnx evaluate reviews.csv --methods lrp --fail-under comprehensiveness=0.3
+      rnnx evaluate reviews.csv --methods shapley --set shapley.samples=32
+
+    \b
+    Metrics (rnnx methods NAME says more; * only if asked for):
+    METRICS
+    """
+    terminal: Terminal = context.obj
+    kind = outputs.pick(format_, output, terminal, color, MORE)
+    choice("--removal", removal, REMOVALS)
+    bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
+    asked, measured = _names(methods, registry.method), _names(metrics, registry.metric, list(registry.METRICS))
+    faults = inputs.Faults(terminal)
+    from rnnx.models import catalog
+
+    name = model or catalog.DEFAULT
+    fields = inputs.text_fields(text_field, name)
+    documents = _documents(eraser, split, texts, explanations, faults)
+    if eraser:
+        rows = inputs.started(document.row for document in documents)
+    else:
+        marks = (marks_field,) if marks_field else MARKS
+        rows = inputs.started(inputs.rows(texts, terminal, faults, fields, marks=marks))
+    from rnnx import evaluation, loading, recording
+    from rnnx.explainers import served
+    from rnnx.models import batching
+
+    batching.hold_memory()
+    loaded = loading.load(name, engine=engine, device=device)
+    given = list(islice(inputs.with_words(rows, loaded, faults, fields), limit))
+    judged = evaluation.judged(loaded, given, fields)
+    others = _others(explanations, documents, given, judged, loaded)
+    named = asked or (served(loaded) if methods or not others else [])
+    measured = evaluation.possible(loaded, judged) if metrics == "all" else measured
+    plan = evaluation.evaluation(
+        loaded,
+        judged,
+        [*named, *others],
+        measured,
+        removal=removal,
+        seed=seed or 0,
+        given=_settings(set_),
+    )
+    path = Path(records) if records else None
+    before = recording.known(path, plan) if path else []
+    if before:
+        terminal.say(f"{len(before):,} explanations are in {records} already")
+    fresh = plan.records({(record.text, record.method) for record in before})
+    with outputs.opened(output, terminal, force) as stream:
+        found = recording.kept(path, plan, before, fresh) if path else fresh
+        progress = Progress(terminal, len(judged) * len(plan.methods) - len(before))
+        every = [*before, *progress.follow(found)]
+        standings = evaluation.summary(plan.metrics, every)
+        write(kind, standings, plan, stream, terminal, color)
+    if export:
+        _export(export, plan, every, terminal)
+    faults.close()
+    if _failed(standings, *bounds, terminal):
+        raise typer.Exit(1)
+
+
+def _documents(
+    folder: str | None, split: str, texts: list[str] | None, explanations: list[str] | None, faults: inputs.Faults
+) -> list[Document]:
+    """The documents of an ERASER folder; none without one. Raises UsageError for what does not fit, DataError."""
+    if folder is None:
+        if explanations:
+            raise UsageError("--explanations are of the texts of an ERASER folder", "give it with --eraser")
+        return []
+    if texts:
+        raise UsageError("--eraser takes the place of other texts", "leave one of them out")
+    from rnnx.data import eraser
+
+    return list(eraser.read(Path(folder), split, faults))
+
+
+def _others(
+    paths: list[str] | None,
+    documents: Sequence[Document],
+    rows: Sequence[Row],
+    judged: Sequence[Judged],
+    model: Classifier,
+) -> list[Explainer]:
+    """The methods of the files of explanations. Raises DataError."""
+    if not paths:
+        return []
+    from rnnx import exporting
+
+    by_row = {document.row.where: document for document in documents}
+    used = [by_row[row.where] for row in rows]
+    return [exporting.given(Path(path), used, judged, model) for path in paths]
+
+
+def _export(folder: str, plan: Evaluation, records: Sequence[Record], terminal: Terminal) -> None:
+    from rnnx import exporting
+
+    written = exporting.export(Path(folder), plan, records)
+    terminal.say(f"wrote {len(written)} results to {folder}, with docs.jsonl and {exporting.SPLIT}.jsonl")
+
+
+def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str]:
+    """The names in a list with commas, in order, each once; none for all. Raises UnknownName."""
+    if given is None or given == "all":
+        return list(every) if given else []
+    names = list(dict.fromkeys(filter(None, (name.strip() for name in given.split(",")))))
+    for name in names:
+        known(name)
+    return names
+
+
+def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
+    """Settings by method. Raises UsageError for one without a method, UnknownName for a method that is none."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in pairs(given).items():
+        method, dot, name = key.partition(".")
+        if not dot:
+            raise UsageError(f"--set {key} names no method", "for example --set shapley.samples=32")
+        registry.method(method)
+        found.setdefault(method, {})[name] = value
+    return found
+
+
+def _bounds(given: list[str] | None, option: str) -> dict[str, float]:
+    """Bounds by metric. Raises UsageError for a value that is no number, UnknownName."""
+    found = {}
+    for name, value in pairs(given).items():
+        registry.metric(name)
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise UsageError(f"{option} {name}={value} is no number", f"for example {option} {name}=0.3") from None
+    return found
+
+
+def _failed(
+    standings: Sequence[Standing], least: Mapping[str, float], most: Mapping[str, float], terminal: Terminal
+) -> bool:
+    """Whether a method's mean is outside the bounds, or is not there; it is said which."""
+    failed = False
+    for bounds, word in ((least, "under"), (most, "over")):
+        for name, bound in bounds.items():
+            for line in standings:
+                mean = line.scores[name].mean
+                fine = mean >= bound if word == "under" else mean <= bound
+                if line.method != "random" and not fine:
+                    failed = True
+                    terminal.say(f"failed: {name} of {line.method} is {mean:.3f}, {word} {bound:g}")
+    return failed
+
+
+def _listed() -> str:
+    """The metrics for the help."""
+    rows = registry.METRICS.values()
+    return "\n".join(f"      {row.short:<7} {row.name}{'' if row.usual else ' *'}" for row in rows)
+
+
+evaluate.__doc__ = str(evaluate.__doc__).replace("    METRICS", _listed().lstrip("\n"))

@@ -1,0 +1,80 @@
+"""What an evaluation looks like: while it runs, and in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from rnnx.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rnnx.evaluation import Evaluation, Record
+    from rnnx.types import Standing
+
+
+class Progress:
+    """A live line on stderr: how many explanations of ``total`` were measured, and how long it will take."""
+
+    def __init__(self, terminal: Terminal, total: int) -> None:
+        self.terminal, self.total, self.number, self.read = terminal, total, 0, 0.0
+        self.start = self.shown = time.monotonic()
+
+    def follow(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records, each counted; where stderr is no terminal nothing is shown."""
+        if not self.terminal.stderr.isatty():
+            yield from records
+            return
+        from rnnx.models.progress import heard_by
+
+        with heard_by(self.hear):
+            for self.number, record in enumerate(records, 1):
+                self.hear()
+                yield record
+        self.terminal.status("")
+
+    def hear(self, texts: float = 0) -> None:
+        """So many changed texts more were read."""
+        self.read += texts
+        now = time.monotonic()
+        if now - self.shown > 0.3:
+            self.shown = now
+            left = (now - self.start) * (self.total - self.number) / max(1, self.number)
+            ahead = f", about {_duration(left)} left" if self.number else ""
+            done = f"{self.number:,} of {self.total:,} explanations measured{ahead}"
+            self.terminal.status(f"{done}; {self.read:,.0f} changed texts read")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def write(
+    kind: str, standings: Sequence[Standing], plan: Evaluation, stream: TextIO, terminal: Terminal, color: str
+) -> None:
+    """The table in the format ``kind``."""
+    from rnnx.render import formats, scores
+
+    tokens = sum(len(text.tokens) for text in plan.texts)
+    title = f"{plan.model.name}: {len(plan.texts):,} texts, {tokens / len(plan.texts):.0f} tokens each; {plan.removal}"
+    if kind == "text":
+        console = terminal.console(color, file=stream)
+        console.print(title)
+        for part in scores.tables(standings, plan.metrics, console.width):
+            console.print()
+            for row in scores.styled(part):
+                console.print(row, no_wrap=True, crop=False)
+        console.print()
+        for line in scores.legend(plan.metrics, console.width):
+            console.print(line, style="dim", soft_wrap=True)
+    elif kind in ("plain", "markdown"):
+        table = scores.markdown(standings, plan.metrics, title) if kind == "markdown" else None
+        lines = table or scores.plain(standings, plan.metrics, title, terminal.columns())
+        stream.writelines(f"{line}\n" for line in lines)
+    elif kind == "json":
+        settings = {name: dict(method.settings) for name, method in plan.methods.items()}
+        about = {"schema": 1, "model": plan.model.name, "texts": len(plan.texts), "tokens": tokens}
+        about |= {"removal": plan.removal, "seed": plan.seed, "settings": settings}
+        stream.write(formats.to_json(scores.document(standings, plan.metrics, about)) + "\n")
+    else:
+        formats.WRITERS[kind](scores.records(standings, plan.metrics), stream)

@@ -1,0 +1,86 @@
+"""What an evaluation has measured so far, on disk: a file that an interruption leaves whole, and that is taken up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rnnx import __version__
+from rnnx.errors import DataError
+from rnnx.evaluation import Evaluation, Record
+
+
+def header(evaluation: Evaluation) -> dict[str, Any]:
+    """What must be the same for records to belong to an evaluation: the model and what it says, and the texts."""
+    texts = hashlib.sha256(json.dumps([[t.text, t.marked] for t in evaluation.texts]).encode()).hexdigest()
+    first = evaluation.model.forward(evaluation.model.collate([evaluation.texts[0].tokens]))
+    return {
+        "rnnx": __version__,
+        "model": evaluation.model.name,
+        "says": [round(float(logit), 3) for logit in first[0]],
+        "texts": texts,
+        "removal": evaluation.removal,
+        "seed": evaluation.seed,
+    }
+
+
+def known(path: Path, evaluation: Evaluation) -> list[Record]:
+    """The records of a file that answer what this evaluation asks; none if there is no file.
+
+    Raises DataError for records of another evaluation.
+    """
+    try:
+        first, *lines = path.read_text("utf-8").splitlines() or [""]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or 'not a file of records'}") from None
+    theirs, ours = _parsed(first), header(evaluation)
+    if first and theirs != ours:
+        differs = ", ".join(key for key in ours if (theirs or {}).get(key) != ours[key])
+        raise DataError(f"{path} holds records of another evaluation ({differs})", "name another file, or remove it")
+    settings = {name: dict(method.settings) for name, method in evaluation.methods.items()}
+    return [
+        Record(line["text"], line["method"], _values(line["values"]), line["milliseconds"], tuple(line["scores"]))
+        for line in filter(None, map(_parsed, lines))
+        if settings.get(line["method"]) == line["settings"] and evaluation.metrics.keys() <= line["values"].keys()
+    ]
+
+
+def kept(path: Path, evaluation: Evaluation, before: Iterable[Record], records: Iterable[Record]) -> Iterator[Record]:
+    """The records, each written to the file before it is given on; those from ``before`` stand in it already.
+
+    Raises DataError where the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")  # without what no longer counts, and half a line
+    lines = [header(evaluation), *(_line(evaluation, record) for record in before)]
+    try:
+        part.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        part.replace(path)
+        stream = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", "choose a place that you may write to") from None
+    with stream:
+        for record in records:
+            stream.write(json.dumps(_line(evaluation, record)) + "\n")
+            stream.flush()
+            yield record
+
+
+def _line(evaluation: Evaluation, record: Record) -> dict[str, Any]:
+    return {**record._asdict(), "settings": dict(evaluation.methods[record.method].settings)}
+
+
+def _parsed(line: str) -> Any:
+    """A line of JSON; None for one that was cut off."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _values(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
