@@ -17,6 +17,7 @@ ENGINES = ("numpy", "torch")
 DEVICES = ("auto", "cpu", "cuda")
 BACKGROUNDS = ("auto", "dark", "light")
 OFS = get_args(Ofs)
+TRUSTS = ("off", "fast", "full")
 
 
 def _debug(context: typer.Context, value: bool) -> None:
@@ -118,6 +119,14 @@ Background = Annotated[
 Of = Annotated[
     str | None,
     typer.Option("--of", help="What is explained: logit, prob or loss.", autocompletion=lambda: list(OFS)),
+]
+Trust = Annotated[
+    str | None,
+    typer.Option(
+        "--trust",
+        help="Whether to believe it: fast (the default), full (measured, slower) or off.",
+        autocompletion=lambda: list(TRUSTS),
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 

@@ -9,9 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.segment import Segment, Segments
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
-from rnnx.render import pairs, palette, phrases, plain, traces, trees
+from rnnx.render import pairs, palette, phrases, plain, traces, trees, trust
 from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Trace
@@ -28,6 +29,8 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
     """Print one explanation; ``background`` is the terminal's: "dark", "light" or "unknown"."""
     width = min(console.width, WIDEST) - 2 * MARGIN
     parts = _parts(console, explanation, explanation.evidence, background, width)
+    if found := trust.level(explanation):
+        parts.append(_trust(explanation, found, width))
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
     head = headline(explanation.prediction, explanation.model, width)
     _print(console, Group(head, Text(), *parts, Text(), foot), width)
@@ -109,6 +112,16 @@ def key(explanation: Explanation, evidence: Attribution, look: Look | None, widt
         lines = list(_filled([f"{token} {score}" for token, score in entries] or ["nothing"], width - 9))
         rows += [label.append(lines[0]), *(Text(" " * 9 + line) for line in lines[1:])]
     return Group(*rows)
+
+
+def _trust(explanation: Explanation, found: str, width: int) -> RenderableType:
+    """The trust line, as a row of the key."""
+    row = Table.grid()
+    row.add_column(width=min(9, width // 2))
+    row.add_column()
+    said = Text(f"{trust.DOTS[found]} {found}", "bold").append(": " + "; ".join(trust.words(explanation)), "not bold")
+    row.add_row("trust", said)
+    return row
 
 
 def _scale(evidence: Attribution, look: Look, width: int) -> Text:

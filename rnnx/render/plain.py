@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render import pairs, phrases
+from rnnx.render import pairs, phrases, trust
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Phrases, Trace
@@ -30,6 +30,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
             yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
     method = method_line(explanation)
     yield method if method.startswith("view ") else f"method: {method}"
+    if found := trust.level(explanation):
+        yield f"trust: {'; '.join([found, *trust.words(explanation)])}"
     for note in notes(explanation):
         yield f"note: {note}"
 
