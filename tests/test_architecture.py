@@ -23,8 +23,9 @@ ROWS = [
     ("text",),
     ("models",),
     ("methods",),
+    ("metrics",),
     ("training",),
-    ("choosing", "streaming", "explaining", "loading"),
+    ("choosing", "streaming", "explaining", "evaluation", "loading"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

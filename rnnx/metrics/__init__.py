@@ -1,0 +1,1 @@
+"""Measures of how far an explanation can be believed: pure functions on arrays, one family a page."""
