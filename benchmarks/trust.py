@@ -23,7 +23,7 @@ import numpy as np
 
 import rnnx
 from rnnx import registry
-from rnnx.metrics.agreement import spearman
+from rnnx.metrics.correlation import spearman
 from rnnx.metrics.limits import limits, normalised_comprehensiveness
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.engine.classifier import RecurrentClassifier

@@ -10,7 +10,7 @@ from typing import Any
 from rnnx import registry, settings
 from rnnx.choosing import DEFAULTS as FAITHFUL
 from rnnx.comparisons import Comparison, Side, What
-from rnnx.contending import Asked, Contender, checked, sides
+from rnnx.contending import Answer, Asked, Column, Contender, answers, checked, faithfulness
 from rnnx.data.readers import Fault
 from rnnx.errors import DataError, UnknownName, Unsupported, UsageError
 from rnnx.metrics.sides import compared
@@ -67,8 +67,8 @@ def compare_models(
     """The same of models with the same labels by one method, as before and after another training.
 
     All explain the same label: the ``target``, or what the first of them predicts. ``method``, by default the first
-    of lrp, ig, grad-x-input and grad that all can serve, and the rest as in ``compare``; ``fields`` are the first one's.
-    Raises UsageError for models with other labels than the first one's, and what ``compare`` raises.
+    of lrp, ig, grad-x-input and grad that all can serve, and the rest as in ``compare``; ``fields`` are those of
+    the first one. Raises UsageError for models with other labels than the first one's, and what ``compare`` raises.
     """
     first, *others = models
     for other in others:
@@ -164,17 +164,34 @@ def _window(plan: _Plan, texts: Sequence[Item], first: bool) -> Iterator[Compari
     """Of each text the comparison, or why there is none: no method can explain it, or one of the models."""
     tell = plan.left_out if first else None  # what is wrong with a file that a setting names is said once
     labels: list[str | None] = [plan.asked.label] * len(texts)
-    columns = []
+    columns: list[Column] = []
     for contender in plan.contenders:
-        column = sides(contender, texts, labels, plan.asked, tell)
+        column = answers(contender, texts, labels, plan.asked, tell)
         if plan.what == "models" and not columns:
-            labels = [side.explanation.target if isinstance(side, Side) else None for side in column]
+            labels = [a.explanation.target if isinstance(a, Answer) else None for a in column]
         columns.append(column)
-    for row in zip(*columns, strict=True):
-        there = [side for side in row if isinstance(side, Side)]
-        missing = {c.name: s for c, s in zip(plan.contenders, row, strict=True) if isinstance(s, LeftOut)}
+    faithful, random = _faithful(plan, columns)
+    for row, shares, chance in zip(zip(*columns, strict=True), zip(*faithful, strict=True), random, strict=True):
+        named = list(zip(plan.contenders, row, shares, strict=True))
+        there = [_side(c.name, answer, share) for c, answer, share in named if isinstance(answer, Answer)]
+        missing = {c.name: answer for c, answer, _ in named if isinstance(answer, LeftOut)}
         if there and (plan.what == "methods" or not missing):
             refused = {name: what.reason for name, what in missing.items()}
-            yield compared(plan.what, there, {**plan.lacking, **refused}, random)
+            yield compared(plan.what, there, {**plan.lacking, **refused}, chance)
         else:
             yield next(iter(missing.values()))
+
+
+def _faithful(plan: _Plan, columns: Sequence[Column]) -> tuple[list[list[float | None]], list[float | None]]:
+    """Of each contender and text, and of random orders: of several models the mean."""
+    if plan.what == "methods":
+        return faithfulness(plan.contenders[0].model, columns, plan.asked.seed)
+    own = [faithfulness(c.model, [column], plan.asked.seed) for c, column in zip(plan.contenders, columns, strict=True)]
+    chance = [[value for value in values if value is not None] for values in zip(*(r for _, r in own), strict=True)]
+    return [found[0] for found, _ in own], [sum(values) / len(values) if values else None for values in chance]
+
+
+def _side(name: str, answer: Answer, faithful: float | None) -> Side:
+    """An answer beside others."""
+    e = answer.explanation
+    return Side(name, e, answer.evidence.signed, faithful, answer.milliseconds, answer.passes)

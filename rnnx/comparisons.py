@@ -23,13 +23,14 @@ class Passes(NamedTuple):
 class Side:
     """One of the explanations: ``name`` is its method's, or its model's.
 
-    ``faithful`` is its comprehensiveness, 0 that of the worst order of the tokens and 1 that of the best.
+    ``faithful`` is its comprehensiveness, 0 that of the worst order of the tokens and 1 that of the best;
+    None for a text whose tokens' order does not matter.
     """
 
     name: str
     explanation: Explanation
     signed: bool
-    faithful: float
+    faithful: float | None
     milliseconds: float
     passes: Passes
 
@@ -76,7 +77,7 @@ class Comparison:
     sides: tuple[Side, ...]
     scores: tuple[tuple[float, ...], ...]
     refused: Mapping[str, str]
-    random: float
+    random: float | None
     agreement: Agreement
     dispute: Dispute | None
     best: tuple[str, ...]
@@ -98,20 +99,20 @@ class Comparison:
 
 
 class Mean(NamedTuple):
-    """A mean over texts, the bounds of its bootstrap interval (95 %), and of how many texts."""
+    """A mean over texts, and the bounds of its bootstrap interval (95 %)."""
 
     mean: float
     low: float
     high: float
-    count: int
 
 
 @dataclass(frozen=True)
 class Line:
-    """One method or model over a data set."""
+    """One method or model over a data set: how many texts it explained, and means over them."""
 
     name: str
-    faithful: Mean
+    texts: int
+    faithful: Mean | None
     milliseconds: float
     passes: Passes
 
@@ -121,13 +122,14 @@ class Overall:
     """Comparisons of many texts in one: mean agreement, mean faithfulness, and what could not be explained.
 
     ``best`` are the names whose faithfulness no other's exceeds reliably, none if none exceeds that of random orders.
-    ``changed``: of two models, the words whose scores changed most, with their mean changes, and in how many texts.
+    ``same_label`` is in how many texts all sides predict the same. ``changed``: of two models, the words whose scores
+    changed most, with the mean change from the first to the second, and how often they occur.
     """
 
     what: What
     texts: int
     lines: tuple[Line, ...]
-    random: Mean
+    random: Mean | None
     agreement: Agreement
     refused: Mapping[str, str]
     best: tuple[str, ...]

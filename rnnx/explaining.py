@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -63,10 +63,10 @@ def explain(
     model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
     explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
     scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
-    explained with it. ``trust`` fast adds to the diagnostics whether the scores are to be believed, from six changed texts;
-    full measures it, which takes as long as many explanations (``rnnx.metrics.trust``). ``left_out`` is told of each text that the method cannot explain, when its turn comes, and the
-    others go on; without it the first one is an error. It is also told of bad rows of a file that a setting names,
-    which are warned of without it.
+    explained with it. ``trust``: fast adds to the diagnostics whether the scores are to be believed, from six changed
+    texts, full measures it, which takes as long as many explanations; see ``rnnx.metrics.trust``. ``left_out`` is told
+    of each text that the method cannot explain, when its turn comes, and the others go on; without it the first one is
+    an error. It is also told of bad rows of a file that a setting names, which are warned of without it.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value), DataError (a file
     that a setting names) or Unsupported (the model lacks what the method needs); when it reaches one, DataError for a
@@ -147,7 +147,7 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
         from rnnx.metrics import trust
 
         case = trust.Case(model, batch, target, logits, found)
-        again = (lambda seed: answer(seed).found) if plan.random else None
+        again = (lambda seed: cast(Array, answer(seed).found)) if plan.random else None
         trusted = [{"trust": facts} for facts in trust.judged(case, judged, plan.trust, plan.seed, again)]
 
     def result(i: int) -> tuple[Prediction, str, Evidence, dict[str, Any]]:

@@ -152,6 +152,7 @@ class Explanation:
 
 
 def plain_token(token: Token) -> dict[str, Any]:
+    """A token as JSON has it, its field only where it has one."""
     data = token._asdict()
     if not token.field:
         del data["field"]

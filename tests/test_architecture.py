@@ -17,7 +17,7 @@ from rnnx.models import catalog
 PACKAGE = Path(rnnx.__file__).parent
 # A module imports, at its top, only from its own row and the rows above it.
 ROWS = [
-    ("errors", "types"),
+    ("errors", "types", "comparisons"),
     ("registry", "settings", "config", "data", "render"),
     ("cli",),
     ("text",),

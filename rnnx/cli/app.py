@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnnx import __version__
-from rnnx.cli import explain, methods, predict, train
+from rnnx.cli import compare, explain, methods, predict, train
 
 EXAMPLES = """Why does a text classifier decide as it does?
 
@@ -16,6 +16,7 @@ Examples:
   rnnx explain "I expected to hate it but loved it"
   rnnx explain --method grad-x-input --model sentiment-lstm "not bad at all"
   rnnx explain --view chain "the plot is thin, the acting superb"
+  rnnx compare "a clever start, but the second half is dull"
   rnnx predict reviews.csv --format csv
   rnnx train configs/quickstart.yaml
   rnnx methods grad
@@ -67,5 +68,5 @@ def root(
         raise typer.Exit(2)
 
 
-for verb in (train.train, predict.predict, explain.explain, methods.methods):
+for verb in (train.train, predict.predict, explain.explain, compare.compare, methods.methods):
     app.command()(verb)

@@ -12,24 +12,25 @@ from rnnx.cli.options import COLORS, FORMATS, choice
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import DataError, UsageError
 
-SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
+SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain", ".md": "markdown"}
 
 T = TypeVar("T")
 
 
-def pick(asked: str, output: str | None, terminal: Terminal, color: str) -> str:
-    """The format to write. Raises UsageError for one that does not exist."""
-    choice("--format", asked, FORMATS)
+def pick(asked: str, output: str | None, terminal: Terminal, color: str, also: tuple[str, ...] = ()) -> str:
+    """The format to write; ``also`` are more than all commands have. Raises UsageError for one that does not exist."""
+    choice("--format", asked, (*FORMATS, *also))
     choice("--color", color, COLORS)
     if asked != "auto":
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
     suffix = Path(str(output)).suffix.lower()
-    if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
+    suffixes = {end: kind for end, kind in SUFFIXES.items() if kind in (*FORMATS, *also)}
+    if suffix not in suffixes:
+        known = ", ".join(suffixes)
         raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")
-    return SUFFIXES[suffix]
+    return suffixes[suffix]
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from rnnx.metrics.correlation import spearman
 from rnnx.models.protocols import Array, Integers
 
 SHARE = 5  # one token in so many counts as strong, at least one
@@ -16,21 +19,10 @@ def strong(scores: Array) -> Integers:
     return found
 
 
-def spearman(one: Array, other: Array) -> float | None:
-    """The rank correlation of two lists of scores, from -1 to 1; None where one of them ranks nothing.
-
-    Spearman 1904: Pearson's correlation of the ranks, equals sharing the mean of theirs.
-    """
-    a, b = (ranks(scores) - (len(scores) - 1) / 2 for scores in (one, other))
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / size if size else None
-
-
-def ranks(values: Array) -> Array:
-    """From 0 for the smallest; equals have the mean of the ranks that they take up."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    found: Array = (np.cumsum(counts) - (counts + 1) / 2)[which]
-    return found
+def ranked_alike(one: Array, other: Array) -> float | None:
+    """The rank correlation of two lists of scores, from -1 to 1 (Spearman); None where one of them ranks nothing."""
+    found = spearman(one, other)
+    return None if math.isnan(found) else found
 
 
 def overlap(one: Array, other: Array) -> float:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from rnnx.comparisons import Agreement, Comparison, Dispute, Matrix, Side, What
-from rnnx.metrics.agreement import overlap, same_sign, spearman
+from rnnx.metrics.agreement import overlap, ranked_alike, same_sign
 from rnnx.models.protocols import Array
 from rnnx.types import Attribution, Explanation, Token
 
@@ -17,7 +17,7 @@ APART = 0.3  # of scaled scores: what differs by less is no dispute
 OPPOSED = 0.1  # and signs count from here
 
 
-def compared(what: What, sides: Sequence[Side], refused: Mapping[str, str], random: float) -> Comparison:
+def compared(what: What, sides: Sequence[Side], refused: Mapping[str, str], random: float | None) -> Comparison:
     """The comparison of the sides of a text, of which ``random`` is the faithfulness of random orders."""
     first = sides[0].explanation
     tokens = common(first.text, [side.explanation.tokens for side in sides])
@@ -57,7 +57,8 @@ def on(tokens: Sequence[Token], explanation: Explanation) -> Array:
     assert isinstance(evidence, Attribution)
     ends = [token.end for token in tokens]
     places = np.searchsorted(ends, [token.start for token in explanation.tokens], side="right")
-    return np.bincount(places, evidence.scores, len(tokens))
+    found: Array = np.bincount(places, evidence.scores, len(tokens)).astype(float)
+    return found
 
 
 def scaled(scores: Array) -> Array:
@@ -80,35 +81,40 @@ def agreement(sides: Sequence[Side], scores: Array) -> Agreement:
         return tuple(tuple(cell(i, j) for j in range(len(sides))) for i in range(len(sides)))
 
     names = tuple(side.name for side in sides)
-    return Agreement(names, matrix(spearman), matrix(overlap), matrix(same_sign, signs=True))
+    return Agreement(names, matrix(ranked_alike), matrix(overlap), matrix(same_sign, signs=True))
 
 
 def dispute(sides: Sequence[Side], scores: Array) -> Dispute | None:
-    """The token on which two sides differ most, first of all one that speaks for the target for one of them and against
-    it for the other; None where nothing differs by much.
+    """The token on which two sides differ most: first of all one that speaks for the target for one of them and against
+    it for the other, then any of two with signs, then of others; None where nothing differs by much.
 
     Of the two, that one is to be believed which is more faithful by more than the margin.
     """
-    found: tuple[tuple[bool, float], int, Side, Side, tuple[float, float]] | None = None
+    found: tuple[tuple[bool, bool, float], int, Side, Side, tuple[float, float]] | None = None
     for i, j in combinations(range(len(sides)), 2):
         signed = sides[i].signed and sides[j].signed
         a, b = (scores[i], scores[j]) if signed else (np.abs(scores[i]), np.abs(scores[j]))
         opposed = (a * b < 0) & (np.minimum(np.abs(a), np.abs(b)) >= OPPOSED)
         token = max(range(len(a)), key=lambda t: (bool(opposed[t]), abs(a[t] - b[t])))
-        weight = bool(opposed[token]), float(abs(a[token] - b[token]))
-        if weight[1] >= APART and (found is None or weight > found[0]):
+        weight = bool(opposed[token]), signed, float(abs(a[token] - b[token]))
+        if weight[-1] >= APART and (found is None or weight > found[0]):
             found = weight, token, sides[i], sides[j], (float(a[token]), float(b[token]))
     if found is None:
         return None
     _, token, one, other, values = found
-    near = abs(one.faithful - other.faithful) <= MARGIN
-    believe = None if near else max((one, other), key=lambda side: side.faithful).name
-    return Dispute(token, one.name, other.name, values, believe)
+    return Dispute(token, one.name, other.name, values, _believed(one, other))
 
 
-def best(faithful: Mapping[str, float], random: float) -> tuple[str, ...]:
+def _believed(one: Side, other: Side) -> str | None:
+    if one.faithful is None or other.faithful is None or abs(one.faithful - other.faithful) <= MARGIN:
+        return None
+    return one.name if one.faithful > other.faithful else other.name
+
+
+def best(faithful: Mapping[str, float | None], random: float | None) -> tuple[str, ...]:
     """The most faithful, and what is no more than the margin below it; nothing where random orders are as good."""
-    most = max(faithful.values())
-    if most <= random + MARGIN:
+    known = {name: value for name, value in faithful.items() if value is not None}
+    most = max(known.values(), default=0.0)
+    if random is None or most <= random + MARGIN:
         return ()
-    return tuple(name for name, value in faithful.items() if value >= most - MARGIN)
+    return tuple(name for name, value in known.items() if value >= most - MARGIN)

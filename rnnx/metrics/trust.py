@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnx.methods.removal import removing
-from rnnx.metrics.agreement import spearman
+from rnnx.metrics.agreement import ranked_alike
 from rnnx.metrics.limits import limits, normalised_comprehensiveness
 from rnnx.metrics.ranking import places
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
@@ -98,7 +98,7 @@ def stability(scores: Array, others: list[Array], batch: Batch) -> list[float]:
     """
 
     def mean(i: int, n: int) -> float:
-        found = [spearman(scores[i, :n], other[i, :n]) for other in others]
+        found = [ranked_alike(scores[i, :n], other[i, :n]) for other in others]
         return _digits(np.mean([1.0 if value is None else value for value in found]))
 
     return [mean(i, n) for i, n in enumerate(batch.lengths.tolist())]

@@ -33,7 +33,7 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
         parts.append(_trust(explanation, found, width))
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
     head = headline(explanation.prediction, explanation.model, width)
-    _print(console, Group(head, Text(), *parts, Text(), foot), width)
+    printed(console, Group(head, Text(), *parts, Text(), foot), width)
 
 
 def _parts(
@@ -60,7 +60,7 @@ def _body(explanation: Explanation, evidence: Attribution, look: Look | None) ->
     return running(explanation, evidence, look) if look else Text(plain.marked(explanation, evidence))
 
 
-def _print(console: Console, picture: RenderableType, width: int) -> None:
+def printed(console: Console, picture: RenderableType, width: int) -> None:
     """With a margin at the left and no blanks at the end of a line."""
     lines = console.render_lines(picture, console.options.update(width=max(width, 1)), pad=False)
     for line in lines:
@@ -119,7 +119,7 @@ def _trust(explanation: Explanation, found: str, width: int) -> RenderableType:
     row = Table.grid()
     row.add_column(width=min(9, width // 2))
     row.add_column()
-    said = Text(f"{trust.DOTS[found]} {found}", "bold").append(": " + "; ".join(trust.words(explanation)), "not bold")
+    said = Text(f"{trust.dots(found)} {found}", "bold").append(": " + "; ".join(trust.words(explanation)), "not bold")
     row.add_row("trust", said)
     return row
 

@@ -10,12 +10,7 @@ from rnnx.errors import UnknownName
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Explanation
 
-DOTS = {
-    "high": "\u25cf\u25cf\u25cf",
-    "medium": "\u25cf\u25cf\u25cb",
-    "low": "\u25cf\u25cb\u25cb",
-    "unclear": "\u25cb\u25cb\u25cb",
-}
+FULL = ("unclear", "low", "medium", "high")  # each with one dot more that is filled
 MISSING, ERROR = 0.05, 0.1  # from which shares on they are a reason for doubt
 
 
@@ -23,6 +18,11 @@ def level(explanation: Explanation) -> str | None:
     """high, medium or low, "unclear" where nothing can be said; None where trust was not asked for."""
     facts = explanation.diagnostics.get("trust")
     return None if facts is None else str(facts["level"] or "unclear")
+
+
+def dots(level: str) -> str:
+    """Three dots, more of them filled the higher the level."""
+    return "".join("\u25cf" if FULL.index(level) > i else "\u25cb" for i in range(3))
 
 
 def words(explanation: Explanation) -> Iterator[str]:
