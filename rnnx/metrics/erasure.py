@@ -73,13 +73,13 @@ def sizes(batch: Batch, shares: Sequence[float]) -> Integers:
     return found
 
 
-def game(model: Classifier, batch: Batch, target: Integers, removal: Removal) -> Game:
-    """Texts of which some of the tokens are worth the target's probability."""
-    return Game(model, batch, np.asarray(target), removing(model, removal), "prob")
+def game(model: Classifier, batch: Batch, target: Integers, removal: Removal, of: str = "prob") -> Game:
+    """Texts of which some of the tokens are worth the target's probability, or its logit."""
+    return Game(model, batch, np.asarray(target), removing(model, removal), of)
 
 
 def falls(game: Game, there: Mask) -> Array:
-    """By how much a text is worth less with only the tokens ``there`` (B, K, T), (B, K); all in one call."""
+    """By how much less a text is worth with only the tokens ``there`` (B, K, T), (B, K); all in one call."""
     texts, count, tokens = there.shape
     every = np.concatenate([np.ones((texts, 1, tokens), bool), there], axis=1)
     text, there = np.repeat(np.arange(texts), count + 1), every.reshape(-1, tokens)

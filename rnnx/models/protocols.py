@@ -5,7 +5,7 @@ a sigmoid); H counts both directions of a network that has two, the forward one'
 precision of the weights: single, for a model that was loaded. A model offers what ``provides`` names: "gradients"
 for ``Differentiable``, "recurrence" for ``Recurrent``, also "resume" where its ``resume`` works (a network of one
 direction), "attention" for ``Attentive``, "decomposition" for ``Decomposable``, "telescoping" for ``Telescoping``,
-also "cell" where its states have a cell state.
+also "cell" where its states have a cell state, "weights" for ``Weighted``.
 """
 
 from __future__ import annotations
@@ -275,3 +275,17 @@ class Telescoping(Classifier, Protocol):
 
     def readout(self, batch: Batch) -> Readout:
         """The states and gates of every token, and how the output layer reads the last ones."""
+
+
+class Weighted(Differentiable, Protocol):
+    """A model of which there can be others with other weights; it stays as it is itself."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What has weights, from the output down to the embeddings."""
+
+    def extended(self, rows: Array) -> tuple[Weighted, int]:
+        """One with more words, whose embeddings are ``rows`` (N, E), and the id of the first of them."""
+
+    def scrambled(self, count: int, rng: np.random.Generator) -> Weighted:
+        """One that has the weights of its first ``count`` parts in random order."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rnnx.errors import Unsupported
 from rnnx.models.batching import distinct
 from rnnx.models.encoding import Encoder
-from rnnx.models.engine import contextual, line
+from rnnx.models.engine import contextual, line, scrambling
 from rnnx.models.engine import layer as layers
 from rnnx.models.engine import variants as many
 from rnnx.models.engine.memory import memory
@@ -41,8 +41,8 @@ READ = 32_768  # tokens read together, about: with 128 units their states and ga
 
 @dataclass(frozen=True)
 class RecurrentClassifier(Encoder):
-    """Meets ``Differentiable``, ``Recurrent`` and ``Decomposable``, ``Attentive`` where its pooling is attention, and
-    ``Telescoping`` where the output layer reads the last state of a single gated layer.
+    """Meets ``Differentiable``, ``Recurrent``, ``Decomposable`` and ``Weighted``, ``Attentive`` where its pooling is
+    attention, and ``Telescoping`` where the output layer reads the last state of a single gated layer.
 
     ``fields`` are those of the texts that it was trained on, in the order in which they are joined.
     """
@@ -65,7 +65,9 @@ class RecurrentClassifier(Encoder):
             "telescoping": bool(gates),
             "cell": "forget" in gates,
         }
-        return frozenset({"gradients", "recurrence", "decomposition", *(name for name, there in has.items() if there)})
+        return frozenset(
+            {"gradients", "recurrence", "decomposition", "weights", *(name for name, there in has.items() if there)}
+        )
 
     @property
     def unknown(self) -> int:
@@ -191,3 +193,18 @@ class RecurrentClassifier(Encoder):
         network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
         seen = self._activations(done, 0)
         return Readout(done.logits, network.w_out, network.b_out, network.levels[0][0].size, seen)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What has weights, from the output down to the embeddings."""
+        return scrambling.parts(self.network)
+
+    def extended(self, rows: Array) -> tuple[RecurrentClassifier, int]:
+        """One with more words, and the id of the first of them."""
+        table = self.network.embedding
+        more = np.concatenate([table, rows.astype(table.dtype)])
+        return replace(self, network=replace(self.network, embedding=more)), len(table)
+
+    def scrambled(self, count: int, rng: np.random.Generator) -> RecurrentClassifier:
+        """One that has the weights of its first ``count`` parts in random order."""
+        return replace(self, network=scrambling.scrambled(self.network, count, rng))
