@@ -11,6 +11,8 @@ from rnnx.types import Explanation, Token, plain_token
 What = Literal["methods", "models"]
 Matrix = tuple[tuple[float | None, ...], ...]  # None where it cannot be said
 
+MARGIN = 0.05  # of the faithfulness of one text: what is less apart counts as equal
+
 
 class Passes(NamedTuple):
     """How many texts, changed ones included, were read forward and backward for one explanation."""
@@ -51,7 +53,7 @@ class Agreement:
 class Dispute:
     """Where two sides disagree most: the token's number, and what each of them gives it.
 
-    ``believe`` is the one whose order of the tokens is the more faithful, None where neither is by the ``margin``.
+    ``believe`` is the one that is more faithful than the other one and than random orders, None where neither is.
     """
 
     token: int

@@ -7,12 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
-from rnnx.comparisons import Agreement, Comparison, Dispute, Matrix, Side, What
+from rnnx.comparisons import MARGIN, Agreement, Comparison, Dispute, Matrix, Side, What
 from rnnx.metrics.agreement import overlap, ranked_alike, same_sign
 from rnnx.models.protocols import Array
 from rnnx.types import Attribution, Explanation, Token
 
-MARGIN = 0.05  # of faithfulness: what is less apart counts as equal
 APART = 0.3  # of scaled scores: what differs by less is no dispute
 OPPOSED = 0.1  # and signs count from here
 
@@ -32,7 +31,7 @@ def compared(what: What, sides: Sequence[Side], refused: Mapping[str, str], rand
         refused=dict(refused),
         random=random,
         agreement=agreement(sides, scores),
-        dispute=dispute(sides, scores),
+        dispute=dispute(sides, scores, random),
         best=best({side.name: side.faithful for side in sides}, random),
     )
 
@@ -84,11 +83,12 @@ def agreement(sides: Sequence[Side], scores: Array) -> Agreement:
     return Agreement(names, matrix(ranked_alike), matrix(overlap), matrix(same_sign, signs=True))
 
 
-def dispute(sides: Sequence[Side], scores: Array) -> Dispute | None:
+def dispute(sides: Sequence[Side], scores: Array, random: float | None) -> Dispute | None:
     """The token on which two sides differ most: first of all one that speaks for the target for one of them and against
     it for the other, then any of two with signs, then of others; None where nothing differs by much.
 
-    Of the two, that one is to be believed which is more faithful by more than the margin.
+    Of the two, that one is to be believed which is more faithful than the other one, and than ``random`` orders of the
+    tokens, by more than the margin.
     """
     found: tuple[tuple[bool, bool, float], int, Side, Side, tuple[float, float]] | None = None
     for i, j in combinations(range(len(sides)), 2):
@@ -102,13 +102,12 @@ def dispute(sides: Sequence[Side], scores: Array) -> Dispute | None:
     if found is None:
         return None
     _, token, one, other, values = found
-    return Dispute(token, one.name, other.name, values, _believed(one, other))
+    return Dispute(token, one.name, other.name, values, _believed(one, other, random))
 
 
-def _believed(one: Side, other: Side) -> str | None:
-    if one.faithful is None or other.faithful is None or abs(one.faithful - other.faithful) <= MARGIN:
-        return None
-    return one.name if one.faithful > other.faithful else other.name
+def _believed(one: Side, other: Side, random: float | None) -> str | None:
+    found = best({side.name: side.faithful for side in (one, other)}, random)
+    return found[0] if len(found) == 1 else None
 
 
 def best(faithful: Mapping[str, float | None], random: float | None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnnx.comparisons import Comparison, Dispute, Mean, Overall, Side
+from rnnx.comparisons import MARGIN, Comparison, Mean, Overall, Side
 from rnnx.render.summary import named
 from rnnx.render.text import percent, signed, visible
 
@@ -71,20 +71,25 @@ def _dispute(found: Comparison) -> str:
     opposed = f" (+ speaks for {visible(found.target)}, \u2212 against it)" if signs and one * other < 0 else ""
     token = f"\u201c{visible(found.tokens[found.dispute.token].text)}\u201d"
     about = f"{both[0].name} gives it {first} and {both[1].name} {second}{opposed}"
-    return f"They disagree most about {token}: {about}; {_believed(found.dispute, both)}."
+    return f"They disagree most about {token}: {about}; {_believed(found, both)}."
 
 
-def _believed(dispute: Dispute, both: Sequence[Side]) -> str:
+def _believed(found: Comparison, both: Sequence[Side]) -> str:
     """Which of the two, and why."""
+    assert found.dispute is not None
     faithful = {side.name: share(side.faithful) for side in both}
-    if any(side.faithful is None for side in both):
+    known = [side.faithful for side in both if side.faithful is not None]
+    if found.random is None or len(known) < 2:
         return "nothing measured decides between them"
-    if dispute.believe is None:
-        return f"both are about as faithful ({', '.join(faithful.values())})"
-    other = dispute.other if dispute.believe == dispute.one else dispute.one
+    if max(known) <= found.random + MARGIN:
+        return f"neither is better than chance ({listed(list(faithful.values()))} against {share(found.random)})"
+    if found.dispute.believe is None:
+        return f"both are about as faithful ({listed(list(faithful.values()))})"
+    better = found.dispute.believe
+    (other,) = faithful.keys() - {better}
     return (
-        f"of the two believe {dispute.believe}, whose strongest tokens the prediction needs more "
-        f"({faithful[dispute.believe]} against {faithful[other]})"
+        f"of the two believe {better}, whose strongest tokens the prediction needs more "
+        f"({faithful[better]} against {faithful[other]})"
     )
 
 
