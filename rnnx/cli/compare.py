@@ -78,6 +78,8 @@ def compare(
     names = methods if methods in (None, "all") else [name.strip() for name in str(methods).split(",") if name.strip()]
     for name in [] if isinstance(names, str) else names or []:
         registry.method(name)  # a misspelt name is worth saying before the model is loaded
+    if names == []:
+        raise UsageError("--methods names no methods", "for example --methods lrp,ig, or all")
     if models and (names == "all" or len(names or []) > 1):
         raise UsageError("two models are compared by one method", "for example --methods ig")
     from rnnx.models import catalog

@@ -167,5 +167,5 @@ def _level(value: float, high: float, low: float) -> str:
 
 
 def _digits(value: Any) -> float:
-    """Six digits, so that batches of other sizes give the same."""
-    return float(f"{float(value):.5g}")
+    """Four digits behind the point: more of them may differ in a batch of another size."""
+    return round(float(value), 4)

@@ -47,7 +47,8 @@ def words(explanation: Explanation) -> Iterator[str]:
         yield f"the ranks of the tokens under other seeds agree with these to {number(facts['stable'])} (1 is fully)"
     unknown = len(explanation.diagnostics.get("unknown_tokens", ()))
     if unknown:
-        yield f"{unknown} of {len(explanation.tokens)} tokens are unknown to the model"
+        verb = "is" if unknown == 1 else "are"
+        yield f"{unknown} of {len(explanation.tokens)} tokens {verb} unknown to the model"
 
 
 def _removal(explanation: Explanation, facts: dict[str, Any]) -> str:
