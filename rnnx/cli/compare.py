@@ -67,7 +67,7 @@ def compare(
       rnnx compare reviews.csv --format markdown --output methods.md
     """
     terminal: Terminal = context.obj
-    kind = outputs.pick(format_, output, terminal, color, also=("markdown",))
+    kind = outputs.pick(format_, output, terminal, color, {".md": "markdown"})
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -12,21 +12,21 @@ from rnnx.cli.options import COLORS, FORMATS, choice
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import DataError, UsageError
 
-SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain", ".md": "markdown"}
+SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 
 T = TypeVar("T")
 
 
-def pick(asked: str, output: str | None, terminal: Terminal, color: str, also: tuple[str, ...] = ()) -> str:
-    """The format to write; ``also`` are more than all commands have. Raises UsageError for one that does not exist."""
-    choice("--format", asked, (*FORMATS, *also))
+def pick(asked: str, output: str | None, terminal: Terminal, color: str, more: Mapping[str, str] | None = None) -> str:
+    """The format to write; ``more`` are those of one command alone, by suffix. Raises UsageError for an unknown one."""
+    suffixes = {**SUFFIXES, **(more or {})}
+    choice("--format", asked, (*FORMATS, *(more or {}).values()))
     choice("--color", color, COLORS)
     if asked != "auto":
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
     suffix = Path(str(output)).suffix.lower()
-    suffixes = {end: kind for end, kind in SUFFIXES.items() if kind in (*FORMATS, *also)}
     if suffix not in suffixes:
         known = ", ".join(suffixes)
         raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")

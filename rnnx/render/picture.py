@@ -73,7 +73,7 @@ def printed(console: Console, picture: RenderableType, width: int) -> None:
 
 def _bare(segment: Segment) -> bool:
     """Whether blanks of this segment cannot be seen."""
-    return not (segment.style and segment.style.bgcolor)
+    return not (segment.style and (segment.style.bgcolor or segment.style.reverse))
 
 
 def headline(prediction: Prediction, model: str, width: int) -> Text:
