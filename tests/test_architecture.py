@@ -25,7 +25,8 @@ ROWS = [
     ("methods",),
     ("metrics",),
     ("training",),
-    ("choosing", "streaming", "explaining", "evaluation", "contending", "comparing", "tallying", "loading"),
+    ("choosing", "streaming", "explaining", "explainers", "evaluation"),
+    ("contending", "comparing", "tallying", "loading"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

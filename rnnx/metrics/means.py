@@ -25,7 +25,7 @@ def score(values: Array) -> Score:
 
     Efron 1979 (bootstrap, percentiles of 2,000 draws of as many texts). The same texts are drawn for every method.
     """
-    values = values.reshape(len(values), -1)
+    values = values[:, None] if values.ndim == 1 else values
     values = values[~np.isnan(values).any(axis=1)].astype(np.float64)
     if not len(values):
         return Score(np.nan, np.nan, np.nan, 0)

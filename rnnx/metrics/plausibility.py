@@ -19,6 +19,10 @@ class Marked(NamedTuple):
     tokens: Mask
     share: float
 
+    def among(self, rows: Integers) -> Marked:
+        """Those of some of the texts."""
+        return Marked(self.tokens[rows], self.share)
+
 
 def token_f1(model: Classifier, batch: Batch, target: Integers, scores: Array, marked: Marked) -> Array:
     """The F1 of the most important tokens against those that people marked.

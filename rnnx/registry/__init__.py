@@ -1,4 +1,4 @@
-"""One light table: which methods and views there are, what they need, and where their code is.
+"""One light table: which methods, metrics and views there are, what they need, and where their code is.
 
 Nothing here imports the code: ``--help``, ``methods`` and shell completion read only this table. Another
 package adds a method with an entry point in the group ``rnnx.methods`` whose value is a ``Method``.
@@ -12,11 +12,25 @@ from importlib import import_module
 from typing import Any
 
 from rnnx.errors import UnknownName
-from rnnx.registry.kinds import FAMILIES, NEEDS, Method, View
+from rnnx.registry.kinds import FAMILIES, NEEDS, Method, Metric, View
+from rnnx.registry.metrics import METRICS
 from rnnx.registry.rows import METHODS
 from rnnx.registry.views import VIEWS
 
-__all__ = ["FAMILIES", "NEEDS", "VIEWS", "Method", "View", "load", "method", "methods", "view"]
+__all__ = [
+    "FAMILIES",
+    "METRICS",
+    "NEEDS",
+    "VIEWS",
+    "Method",
+    "Metric",
+    "View",
+    "load",
+    "method",
+    "methods",
+    "metric",
+    "view",
+]
 
 _BUILT_IN = {row.name: row for row in METHODS}
 
@@ -49,6 +63,13 @@ def view(name: str) -> View:
     if name not in VIEWS:
         raise UnknownName("view", name, VIEWS)
     return VIEWS[name]
+
+
+def metric(name: str) -> Metric:
+    """The row of one metric. Raises UnknownName."""
+    if name not in METRICS:
+        raise UnknownName("metric", name, METRICS)
+    return METRICS[name]
 
 
 def load(function: str) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ NEEDS = {
     "decomposition": "states that can be split between tokens",
     "telescoping": "a single LSTM or GRU layer that is read where it ends (pooling: last)",
     "cell": "the cell state of an LSTM",
+    "weights": "weights that can be changed in a copy (the numpy engine)",
 }
 
 
@@ -65,3 +66,25 @@ class View(Row):
     method: str
     summary: str
     columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of explanations: ``function`` is "module:name", ``short`` the head of its column.
+
+    ``better`` is higher or lower. ``usual`` metrics are those that are measured if none are named; the others are asked
+    for by name, because of what they cost.
+    """
+
+    name: str
+    function: str
+    short: str
+    summary: str
+    _: KW_ONLY
+    better: str
+    paper: str
+    weakness: str
+    cost: str
+    needs: frozenset[str] = frozenset()
+    usual: bool = True
+    marks: bool = False  # whether it needs what people have marked

@@ -1,0 +1,249 @@
+"""Orchestration: methods against metrics over texts, text by text, and what comes of it on average."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnx import registry
+from rnnx.errors import Unsupported
+from rnnx.explainers import RANDOM, Explainer, among, explainer, served
+from rnnx.metrics import means
+from rnnx.metrics.erasure import Removal
+from rnnx.metrics.limits import limits
+from rnnx.metrics.means import Score
+from rnnx.metrics.plausibility import Marked
+from rnnx.metrics.ranking import importance
+from rnnx.models.batching import buckets
+from rnnx.models.protocols import Array, Classifier, Integers
+from rnnx.models.scores import probabilities
+from rnnx.models.seeds import generators
+from rnnx.models.texts import tokenize
+from rnnx.registry import Metric
+from rnnx.types import Item, Token
+
+TOGETHER = 2048  # tokens of texts that are explained together: small, so that little is lost by an interruption
+MARKS = "give a field of [start, end] pairs with --marks-field"
+Spans = Sequence[Sequence[int]]  # from a character to before another
+Value = float | tuple[float, ...] | None
+Done = Collection[tuple[int, str]]  # texts and methods
+
+
+class Record(NamedTuple):
+    """What the metrics say of one method's explanation of text ``text``, counted from 0; None where they say nothing.
+
+    ``scores`` has one number a token, and none for a text that the method cannot explain.
+    """
+
+    text: int
+    method: str
+    values: Mapping[str, Value]
+    milliseconds: float
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A text to explain: its tokens, and which of them people have marked, if they were asked."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    marked: tuple[bool, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured: methods with their settings, metrics, the texts, and how tokens are taken away."""
+
+    model: Classifier
+    texts: Sequence[Judged]
+    methods: Mapping[str, Explainer]
+    metrics: Mapping[str, Metric]
+    removal: Removal = "delete"
+    seed: int = 0
+    share: float = field(init=False)  # of a text that is marked, on average
+
+    def __post_init__(self) -> None:
+        shares = [sum(text.marked) / len(text.marked) for text in self.texts if text.marked and any(text.marked)]
+        object.__setattr__(self, "share", float(np.mean(shares)) if shares else 0.0)
+
+    def records(self, done: Done = ()) -> Iterator[Record]:
+        """One record for each text and method that is not done yet, in batches of like length."""
+        for rows in buckets([len(text.tokens) for text in self.texts], TOGETHER):
+            missing = {name: [i for i in rows if (i, name) not in done] for name in self.methods}
+            wanted = sorted({i for chosen in missing.values() for i in chosen})
+            if wanted:
+                part = _Part(self, wanted)
+                for name, chosen in missing.items():
+                    if chosen:
+                        yield from part.records(self.methods[name], chosen)
+
+
+class _Part:
+    """Some texts of an evaluation, computed together; what depends on no method is computed once."""
+
+    def __init__(self, whole: Evaluation, rows: list[int]) -> None:
+        self.whole, self.rows, model = whole, np.array(rows), whole.model
+        self.batch = model.collate([whole.texts[i].tokens for i in rows])
+        self.target: Integers = probabilities(model.forward(self.batch)).argmax(axis=1)
+        self.functions = {name: registry.load(row.function) for name, row in whole.metrics.items()}
+        self.wants = {name: list(signature(function).parameters) for name, function in self.functions.items()}
+        self.shared: dict[str, Any] = {}
+        if any("limits" in wants for wants in self.wants.values()):
+            self.shared["limits"] = limits(model, self.batch, self.target, removal=whole.removal)
+        if any("marked" in wants for wants in self.wants.values()):
+            self.shared["marked"] = self._marked()
+
+    def _marked(self) -> Marked:
+        tokens = np.zeros(self.batch.ids.shape, bool)
+        for own, i in zip(tokens, self.rows.tolist(), strict=True):
+            marked = self.whole.texts[i].marked or ()
+            own[: len(marked)] = marked
+        return Marked(tokens, self.whole.share)
+
+    def records(self, method: Explainer, rows: list[int]) -> Iterator[Record]:
+        """What the metrics say of a method; the texts that are asked for are among those of the part."""
+        start = time.perf_counter()
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is left out
+            found = method.diagnosed(self.whole.model, self.batch, self.target)
+        scores: Any = found.found
+        spent = 1000 * (time.perf_counter() - start) / len(self.rows)
+        fine = np.flatnonzero(~np.isnan(scores[:, 0]))
+        values = {name: self._measured(name, method, scores, found.diagnostics, fine) for name in self.functions}
+        for place, i in enumerate(self.rows.tolist()):
+            if i in rows:
+                own = {name: _plain(column[place]) for name, column in values.items()}
+                n = int(self.batch.lengths[place]) if place in fine else 0
+                yield Record(i, method.name, own, spent, tuple(_rounded(scores[place, :n])))
+
+    def _measured(
+        self, name: str, method: Explainer, scores: Array, diagnostics: Mapping[str, Array], fine: Integers
+    ) -> Array:
+        """A metric of all texts, nan for those that are not ``fine``."""
+        if not len(fine):
+            return np.full(len(scores), np.nan)
+        batch, whole = among(self.batch, fine), self.whole
+        known: dict[str, Callable[[], Any]] = {
+            "signed": lambda: method.signed,
+            "explain": lambda: method,
+            "diagnostics": lambda: {key: values[fine] for key, values in diagnostics.items()},
+            "limits": lambda: self.shared["limits"].among(fine),
+            "marked": lambda: self.shared["marked"].among(fine),
+            "rngs": lambda: generators(whole.seed, name, {}, batch),
+            "removal": lambda: whole.removal,
+        }
+        given = {key: make() for key, make in known.items() if key in self.wants[name]}
+        as_they_are = "signed" in given or "explain" in given
+        ranked = scores[fine] if as_they_are else importance(scores[fine], method.signed)
+        found = self.functions[name](whole.model, batch, self.target[fine], ranked, **given)
+        every = np.full((len(scores), *found.shape[1:]), np.nan)
+        every[fine] = found
+        return every
+
+
+def _plain(value: Array) -> Value:
+    """A number, a pair, or None where there is none."""
+    if np.isnan(value).any():
+        return None
+    return float(value) if value.ndim == 0 else tuple(value.tolist())
+
+
+def _rounded(values: Array) -> Iterator[float]:
+    """With the digits of single precision."""
+    return (float(str(value)) for value in values.astype(np.float32))
+
+
+def judged(
+    model: Classifier, items: Iterable[Item], marks: Sequence[Spans | None] = (), fields: Sequence[str] = ()
+) -> list[Judged]:
+    """Texts and their tokens; ``marks`` are the spans that people have marked in each, if they were asked.
+
+    A token is marked if a part of it is.
+    """
+    found = []
+    for i, item in enumerate(items):
+        text, tokens = tokenize(model, item, fields)
+        spans = marks[i] if i < len(marks) else None
+        marked = None if spans is None else tuple(any(t.start < b and t.end > a for a, b in spans) for t in tokens)
+        found.append(Judged(text, tokens, marked))
+    return found
+
+
+def evaluation(
+    model: Classifier,
+    texts: Sequence[Judged],
+    methods: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    *,
+    removal: Removal = "delete",
+    seed: int = 0,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Evaluation:
+    """What is to be measured: all methods that the model can serve, or those named, beside the baseline ``random``.
+
+    ``metrics``: the usual ones that the model and the texts can serve, or those named. ``given`` are settings, by
+    method. Raises UnknownName, ConfigError for a setting, Unsupported for what the model or the texts cannot serve.
+    """
+    names, chosen = methods or served(model), [registry.metric(name) for name in metrics]
+    people = any(text.marked and any(text.marked) for text in texts)
+    for row in chosen:
+        if row.marks and not people:
+            raise Unsupported(f"{row.name} compares with what people marked, and no text has that", MARKS)
+        if row.needs - model.provides:
+            lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
+            raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
+    usual = [row for row in registry.METRICS.values() if row.usual and (people or not row.marks)]
+    explainers = {name: explainer(model, name, (given or {}).get(name, {}), seed) for name in [RANDOM, *names]}
+    return Evaluation(model, texts, explainers, {row.name: row for row in chosen or usual}, removal, seed)
+
+
+class Line(NamedTuple):
+    """A method in the end: the mean of each metric, its rank among the methods (1 the best), and what it cost."""
+
+    method: str
+    scores: Mapping[str, Score]
+    ranks: Mapping[str, int]
+    milliseconds: float  # to explain a text, on average
+    explained: int  # texts
+
+
+def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[Line]:
+    """The methods, by their first metric, the best first; without a value for it they come last.
+
+    The baseline ``random`` has no rank.
+    """
+    by_method: dict[str, list[Record]] = {}
+    for record in records:
+        by_method.setdefault(record.method, []).append(record)
+    scores = {method: {name: _score(own, name) for name in metrics} for method, own in by_method.items()}
+    ranks = {name: _ranks({m: s[name].mean for m, s in scores.items()}, row) for name, row in metrics.items()}
+    lines = []
+    for method, own in by_method.items():
+        spent = float(np.mean([record.milliseconds for record in own]))
+        places = {name: found[method] for name, found in ranks.items() if method in found}
+        lines.append(Line(method, scores[method], places, spent, sum(bool(record.scores) for record in own)))
+    first = next(iter(metrics.values()))
+    return sorted(lines, key=lambda line: _worth(line.scores[first.name].mean, first), reverse=True)
+
+
+def _score(records: Sequence[Record], name: str) -> Score:
+    values = [record.values[name] for record in sorted(records, key=lambda record: record.text)]
+    return means.score(np.array([value for value in values if value is not None], float))
+
+
+def _worth(mean: float, row: Metric) -> float:
+    """More is better; nothing is worst."""
+    if np.isnan(mean):
+        return -np.inf
+    return mean if row.better == "higher" else -mean
+
+
+def _ranks(found: Mapping[str, float], row: Metric) -> dict[str, int]:
+    there = [method for method, mean in found.items() if method != RANDOM and not np.isnan(mean)]
+    ordered = sorted((_worth(found[method], row) for method in there), reverse=True)
+    return {method: 1 + ordered.index(_worth(found[method], row)) for method in there}
