@@ -63,7 +63,7 @@ def explain(
     model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
     explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
     scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
-    explained with it. ``trust``: fast adds to the diagnostics whether the scores are to be believed, from six changed
+    explained with it. ``trust``: fast adds to the diagnostics whether the scores are to be believed, from four changed
     texts, full measures it, which takes as long as many explanations; see ``rnnx.metrics.trust``. ``left_out`` is told
     of each text that the method cannot explain, when its turn comes, and the others go on; without it the first one is
     an error. It is also told of bad rows of a file that a setting names, which are warned of without it.

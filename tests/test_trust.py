@@ -59,6 +59,7 @@ def test_random_tokens_are_drawn_evenly_and_by_the_text_alone(model: RecurrentCl
     assert (drawn[1].sum(axis=1) == 1).all()
     assert not drawn[1, :, 2:].any()
     assert np.abs(drawn[0].mean(axis=0) - 2 / 9).max() < 0.07  # 4 standard errors
+    assert (drawn[0, :4].sum(axis=0) <= 1).all()  # parts of one order, of which there are four of two tokens
     alone = model.encode(["not bad"])
     assert (trust._random(alone, 0, 600)[0] == drawn[1, :, :2]).all()
     assert (trust._random(alone, 1, 600)[0] != drawn[1, :, :2]).any()

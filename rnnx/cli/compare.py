@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from rnnx.tallying import Tally
 
 
+MARKDOWN = {".md": "markdown"}
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="auto, text, plain, jsonl, json, csv or markdown. auto: text on a terminal, plain in a pipe.",
+        autocompletion=lambda: [*options.FORMATS[1:], *MARKDOWN.values()],
+    ),
+]
+
+
 def compare(
     context: typer.Context,
     texts: options.Texts = None,
@@ -46,7 +58,7 @@ def compare(
     seed: options.Seed = None,
     engine: options.Engine = None,
     device: options.Device = None,
-    format_: options.Format = "auto",
+    format_: Format = "auto",
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = None,
@@ -67,7 +79,7 @@ def compare(
       rnnx compare reviews.csv --format markdown --output methods.md
     """
     terminal: Terminal = context.obj
-    kind = outputs.pick(format_, output, terminal, color, {".md": "markdown"})
+    kind = outputs.pick(format_, output, terminal, color, MARKDOWN)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)
