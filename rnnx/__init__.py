@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnx.comparing import compare as compare
+    from rnnx.comparing import compare_models as compare_models
     from rnnx.explaining import explain as explain
     from rnnx.explaining import predict as predict
     from rnnx.loading import load as load
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compare": "rnnx.comparing",
+    "compare_models": "rnnx.comparing",
     "load": "rnnx.loading",
     "predict": "rnnx.explaining",
     "explain": "rnnx.explaining",
     "load_network": "rnnx.training.network",
     "wrap": "rnnx.models.function",
 }
-__all__ = ["__version__", "explain", "load", "load_network", "predict", "wrap"]
+__all__ = ["__version__", "compare", "compare_models", "explain", "load", "load_network", "predict", "wrap"]
 
 
 def __getattr__(name: str) -> Any:

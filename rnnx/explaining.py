@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rnnx.models.seeds import Rngs
 
 T = TypeVar("T")
+TRUST = ("off", "fast", "full")
 VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
 
@@ -49,6 +50,7 @@ def explain(
     view: str | None = None,
     target: str | None = None,
     seed: int = 0,
+    trust: str = "off",
     fields: Sequence[str] = (),
     left_out: Fault | None = None,
     **given: Any,
@@ -61,9 +63,10 @@ def explain(
     model can serve and that has the settings asked for. Further keywords are its settings. ``target`` is the label to
     explain, for each text the predicted one if None. ``view`` shows a method's inner quantities instead of its
     scores. ``seed`` is for methods that draw at random: each text has its own draws, the same whatever else is
-    explained with it. ``left_out`` is told of each text that the method cannot explain, when its turn comes, and the
-    others go on; without it the first one is an error. It is also told of bad rows of a file that a setting names,
-    which are warned of without it.
+    explained with it. ``trust``: fast adds to the diagnostics whether the scores are to be believed, from four changed
+    texts, full measures it, which takes as long as many explanations; see ``rnnx.metrics.trust``. ``left_out`` is told
+    of each text that the method cannot explain, when its turn comes, and the others go on; without it the first one is
+    an error. It is also told of bad rows of a file that a setting names, which are warned of without it.
 
     Raises at once UnknownName (method, view, target, setting), ConfigError (a setting's value), DataError (a file
     that a setting names) or Unsupported (the model lacks what the method needs); when it reaches one, DataError for a
@@ -82,6 +85,7 @@ def explain(
         random=settings.signature(shown.function).random,
         target=label,
         seed=int(seed),
+        trust=_trust(trust),
     )
     compute = partial(_explained, model, registry.load(shown.function), plan)
     budget = VIEW_BUDGET if seen else BUDGET
@@ -100,6 +104,7 @@ class _Plan:
     random: bool
     target: int | None
     seed: int
+    trust: str
 
 
 def _files(
@@ -121,12 +126,29 @@ def _label(model: Classifier, target: str) -> int:
     return model.labels.index(target)
 
 
+def _trust(asked: str) -> str:
+    if asked not in TRUST:
+        raise UnknownName("trust", asked, TRUST)
+    return asked
+
+
 def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)
-    answer = function(model, batch, target, *_draws(plan, batch), **plan.arguments)
-    found, judged = answer if isinstance(answer, Diagnosed) else (answer, {})
+
+    def answer(seed: int) -> Diagnosed:
+        given = function(model, batch, target, *_draws(plan, batch, seed), **plan.arguments)
+        return given if isinstance(given, Diagnosed) else Diagnosed(given, {})
+
+    found, judged = answer(plan.seed)
+    trusted: Sequence[dict[str, Any]] = [{}] * len(logits)
+    if plan.trust != "off" and isinstance(found, np.ndarray):
+        from rnnx.metrics import trust
+
+        case = trust.Case(model, batch, target, logits, found)
+        again = (lambda seed: cast(Array, answer(seed).found)) if plan.random else None
+        trusted = [{"trust": facts} for facts in trust.judged(case, judged, plan.trust, plan.seed, again)]
 
     def result(i: int) -> tuple[Prediction, str, Evidence, dict[str, Any]]:
         n = batch.lengths[i]
@@ -137,19 +159,19 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
             _prediction(model, logits[i]),
             model.labels[target[i]],
             evidence,
-            {"unknown_tokens": unknown, **diagnostics},
+            {"unknown_tokens": unknown, **diagnostics, **trusted[i]},
         )
 
     return _finite(result, len(logits), plan.view or plan.method.name)
 
 
-def _draws(plan: _Plan, batch: Batch) -> tuple[Rngs, ...]:
+def _draws(plan: _Plan, batch: Batch, seed: int) -> tuple[Rngs, ...]:
     """The generators that a method that draws at random takes; the others do without numpy's module for them."""
     if not plan.random:
         return ()
     from rnnx.models.seeds import generators
 
-    return (generators(plan.seed, plan.method.name, plan.settings, batch),)
+    return (generators(seed, plan.method.name, plan.settings, batch),)
 
 
 def _evidence(found: Found, i: int, n: int, plan: _Plan) -> Evidence:

@@ -161,7 +161,7 @@ class Explanation:
             "schema": SCHEMA,
             "model": self.model,
             "text": self.text,
-            "tokens": [_plain(token) for token in self.tokens],
+            "tokens": [plain_token(token) for token in self.tokens],
             "prediction": asdict(self.prediction),
             "target": self.target,
             "method": self.method,
@@ -190,7 +190,8 @@ class Explanation:
             raise ValueError(f"not an explanation: {error}") from None
 
 
-def _plain(token: Token) -> dict[str, Any]:
+def plain_token(token: Token) -> dict[str, Any]:
+    """A token as JSON has it, its field only where it has one."""
     data = token._asdict()
     if not token.field:
         del data["field"]

@@ -17,7 +17,7 @@ from rnnx.models import catalog
 PACKAGE = Path(rnnx.__file__).parent
 # A module imports, at its top, only from its own row and the rows above it.
 ROWS = [
-    ("errors", "types"),
+    ("errors", "types", "comparisons"),
     ("registry", "settings", "verdict", "config", "data", "render"),
     ("cli",),
     ("text",),
@@ -34,8 +34,8 @@ ROWS = [
         "evaluation",
         "exporting",
         "recording",
-        "loading",
     ),
+    ("contending", "comparing", "tallying", "loading"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
@@ -110,20 +110,21 @@ main([])
         "import rnnx",
         command("--help"),
         command("explain", "--help"),
+        command("compare", "--help"),
         command("--version"),
         command("methods"),
         command("methods", "grad"),
         command("methods", "chain"),
         COMPLETION,
     ],
-    ids=["import", "help", "explain-help", "version", "methods", "page", "view-page", "completion"],
+    ids=["import", "help", "explain-help", "compare-help", "version", "methods", "page", "view-page", "completion"],
 )
 def test_light_commands_import_neither_torch_nor_numpy(code: str) -> None:
     assert not loaded_by(code) & {"torch", "numpy", "pydantic", "yaml", "safetensors"}
 
 
 @pytest.mark.parametrize("name", catalog.names())
-@pytest.mark.parametrize("argv", [["explain"], ["explain", "--view", "chain"], ["predict"]])
+@pytest.mark.parametrize("argv", [["explain"], ["explain", "--view", "chain"], ["compare"], ["predict"]])
 def test_a_recurrent_model_is_explained_without_torch(argv: list[str], name: str) -> None:
     loaded = loaded_by(command(*argv, "--model", name, "--format", "text", "not bad at all"))
     assert "numpy" in loaded

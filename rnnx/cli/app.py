@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rnnx import __version__
-from rnnx.cli import evaluate, explain, methods, predict, train
+from rnnx.cli import compare, evaluate, explain, methods, predict, train
 
 EXAMPLES = """Why does a text classifier decide as it does?
 
@@ -16,6 +16,7 @@ Examples:
   rnnx explain "I expected to hate it but loved it"
   rnnx explain --method grad-x-input --model sentiment-lstm "not bad at all"
   rnnx explain --view chain "the plot is thin, the acting superb"
+  rnnx compare "a clever start, but the second half is dull"
   rnnx predict reviews.csv --format csv
   rnnx evaluate sample_data/reviews.jsonl --limit 50
   rnnx train configs/quickstart.yaml
@@ -68,5 +69,5 @@ def root(
         raise typer.Exit(2)
 
 
-for verb in (train.train, predict.predict, explain.explain, evaluate.evaluate, methods.methods):
+for verb in (train.train, predict.predict, explain.explain, compare.compare, evaluate.evaluate, methods.methods):
     app.command()(verb)

@@ -9,7 +9,7 @@ import typer
 
 from rnnx import registry
 from rnnx.cli import attending, inputs, options, outputs
-from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
+from rnnx.cli.options import BACKGROUNDS, OFS, TRUSTS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 # What no setting may be called, and what to do instead.
-RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed", "engine", "device")} | {
+RESERVED = {
+    name: f"use --{name}" for name in ("model", "method", "view", "target", "seed", "trust", "engine", "device")
+} | {
     "texts": "give them as arguments",
     "fields": "use --text-field",
     "left_out": "texts that are left out are told on standard error",
@@ -40,6 +42,7 @@ def explain(
     by: options.By = None,
     check: options.Check = False,
     seed: options.Seed = None,
+    trust: options.Trust = None,
     engine: options.Engine = None,
     device: options.Device = None,
     config: Annotated[
@@ -75,10 +78,11 @@ def explain(
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)
+    choice("--trust", trust or "off", TRUSTS)
     if phrases and view not in (None, "phrases"):
         raise UsageError(f"--phrases is --view phrases, and there is --view {view}", "give one of them")
     view = "phrases" if phrases else view
-    flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
+    flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of, "trust": trust}
     name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
     again = attending.Again(by, check)
     again.method(asked)
@@ -116,7 +120,7 @@ def _request(
         raise UsageError(f"{name} is not a setting of a method", RESERVED[name])
     if "of" in flags and "of" in settings:
         raise UsageError("--of and --set of= are the same setting", "give one of them")
-    asked = {**section, **flags}
+    asked = {"trust": "fast", **section, **flags}
     asked.pop("settings", None)
     if "method" in asked:
         registry.method(asked["method"])  # a misspelt name is worth saying before the model is loaded

@@ -18,6 +18,7 @@ DEVICES = ("auto", "cpu", "cuda")
 BACKGROUNDS = ("auto", "dark", "light")
 OFS = get_args(Ofs)
 BYS = ("token", "sentence", "line", "field", "characters", "unit")
+TRUSTS = ("off", "fast", "full")
 
 
 def _debug(context: typer.Context, value: bool) -> None:
@@ -132,6 +133,14 @@ By = Annotated[
 ]
 Check = Annotated[
     bool, typer.Option("--check", help="Test whether attention explains the predictions, with a verdict in words.")
+]
+Trust = Annotated[
+    str | None,
+    typer.Option(
+        "--trust",
+        help="Whether to believe it: fast (the default), full (measured, slower) or off.",
+        autocompletion=lambda: list(TRUSTS),
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 

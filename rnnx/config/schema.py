@@ -209,6 +209,10 @@ class Training(Section):
     """How much the teachers count beside the label."""
 
 
+def _unquoted(given: Any) -> Any:
+    return "off" if given is False else given  # which is what YAML makes of off
+
+
 class Explain(Section):
     """Defaults of rnnx explain --config."""
 
@@ -221,6 +225,8 @@ class Explain(Section):
     seed: Seed | None = None
     of: Of | None = None
     """What is explained: the target's logit, probability or loss."""
+    trust: Annotated[Literal["off", "fast", "full"], BeforeValidator(_unquoted)] | None = None
+    """Whether to say if an explanation is to be believed: fast, measured in full, or off."""
     settings: dict[str, Any] = {}
     """Of the method, as --set."""
 

@@ -32,7 +32,8 @@ class Row:
 
     ``signed`` scores speak for the target or, negative, against it. For its page: ``cost`` in forward and backward
     passes over a text, what ``adds_up`` to what, or "nothing", the ``paper`` as its docstring cites it, and its known
-    ``weakness``. Our own rows have them all. ``targeted`` is False for what is the same whichever label is explained.
+    ``weakness``. Our own rows have them all. ``targeted`` is False for what is the same whichever label is explained;
+    ``local`` is True for what sees only small changes of the text as it is, which say little where the model is sure.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     paper: str = ""
     weakness: str = ""
     targeted: bool = True
+    local: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,16 @@ def write_json(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
     stream.write("\n]\n" if opening == ",\n" else "[]\n")
 
 
+def write_json_with(
+    name: str, records: Iterable[dict[str, Any]], rest: Callable[[], dict[str, Any]], stream: TextIO
+) -> None:
+    """A JSON object: the records as the array ``name``, then what is known when they are all written."""
+    stream.write(f"{{\n{to_json(name)}: ")
+    write_json(records, stream)
+    stream.writelines(f", {to_json(key)}: {to_json(value)}\n" for key, value in rest().items())
+    stream.write("}\n")
+
+
 def write_csv(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
     """A table; the first record gives the columns. On a terminal, what could steer it is made visible."""
     writer: csv.DictWriter[str] | None = None

@@ -9,9 +9,10 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.segment import Segment, Segments
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
-from rnnx.render import checks, pairs, palette, phrases, plain, regions, traces, trees, units
+from rnnx.render import checks, pairs, palette, phrases, plain, regions, traces, trees, trust, units
 from rnnx.render.summary import largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Evidence, Explanation, Phrases, Prediction, Regions, Trace, Units
@@ -30,6 +31,8 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
     parts = _parts(console, explanation, explanation.evidence, background, width)
     if checked := checks.report(explanation):
         parts += [Text(), checks.table(checked)]
+    if found := trust.level(explanation):
+        parts.append(_trust(explanation, found, width))
     foot = Text("\n".join([method_line(explanation), *notes(explanation)]), FADED)
     head = headline(explanation.prediction, explanation.model, width)
     lay(console, Group(head, Text(), *parts, Text(), foot))
@@ -37,7 +40,7 @@ def show(console: Console, explanation: Explanation, background: str = "unknown"
 
 def lay(console: Console, picture: RenderableType) -> None:
     """Print something in the width and with the margin of all pictures."""
-    _print(console, picture, min(console.width, WIDEST) - 2 * MARGIN)
+    printed(console, picture, min(console.width, WIDEST) - 2 * MARGIN)
 
 
 def _parts(
@@ -71,7 +74,7 @@ def _body(explanation: Explanation, evidence: Attribution, look: Look | None) ->
     return running(explanation, evidence, look) if look else Text(plain.marked(explanation, evidence))
 
 
-def _print(console: Console, picture: RenderableType, width: int) -> None:
+def printed(console: Console, picture: RenderableType, width: int) -> None:
     """With a margin at the left and no blanks at the end of a line."""
     lines = console.render_lines(picture, console.options.update(width=max(width, 1)), pad=False)
     for line in lines:
@@ -84,7 +87,7 @@ def _print(console: Console, picture: RenderableType, width: int) -> None:
 
 def _bare(segment: Segment) -> bool:
     """Whether blanks of this segment cannot be seen."""
-    return not (segment.style and segment.style.bgcolor)
+    return not (segment.style and (segment.style.bgcolor or segment.style.reverse))
 
 
 def headline(prediction: Prediction, model: str, width: int) -> Text:
@@ -123,6 +126,16 @@ def key(explanation: Explanation, evidence: Attribution, look: Look | None, widt
         lines = list(_filled([f"{token} {score}" for token, score in entries] or ["nothing"], width - 9))
         rows += [label.append(lines[0]), *(Text(" " * 9 + line) for line in lines[1:])]
     return Group(*rows)
+
+
+def _trust(explanation: Explanation, found: str, width: int) -> RenderableType:
+    """The trust line, as a row of the key."""
+    row = Table.grid()
+    row.add_column(width=min(9, width // 2))
+    row.add_column()
+    said = Text(f"{trust.dots(found)} {found}", "bold").append(": " + "; ".join(trust.words(explanation)), "not bold")
+    row.add_row("trust", said)
+    return row
 
 
 def _scale(evidence: Attribution, look: Look, width: int) -> Text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rnnx.render import checks, pairs, phrases, regions, units
+from rnnx.render import checks, pairs, phrases, regions, trust, units
 from rnnx.render.summary import MARKED, STRONG, largest, method_line, notes, opening, strongest
 from rnnx.render.text import number, percent, visible
 from rnnx.types import Attribution, Explanation, Phrases, Regions, Trace, Units
@@ -36,6 +36,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield method if method.startswith("view ") else f"method: {method}"
     if checked := checks.report(explanation):
         yield from checks.plain(checked)
+    if found := trust.level(explanation):
+        yield f"trust: {'; '.join([found, *trust.words(explanation)])}"
     for note in notes(explanation):
         yield f"note: {note}"
 
