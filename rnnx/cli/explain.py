@@ -11,6 +11,7 @@ from rnnx import registry
 from rnnx.cli import inputs, options, outputs
 from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
 from rnnx.cli.terminal import Terminal
+from rnnx.data.rows import Ask, told
 from rnnx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def explain(
 
     name = name or catalog.DEFAULT
     names = inputs.text_fields(text_field, name)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, names))
+    ask = Ask(names, guess=not text_field, say=terminal.say)
+    rows = told(inputs.started(inputs.entries(texts, terminal, ask), faults), faults)
     from rnnx import explaining, loading
     from rnnx.models import batching
 
