@@ -422,7 +422,7 @@ class TestMistakes:
             (["explain", "x", "--color", "red"], "--color 'red' is not one of", ""),
             (["explain", "x", "-c", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
             (["explain", "reviews.cvs.txt"], "reviews.cvs.txt: no such file", "check the name"),
-            (["explain", "tests"], "tests is a folder", "name its files, as tests/*.txt; if it is a text, pipe it in"),
+            (["explain", "tests"], "tests is a folder without data files", "end in .csv .json .jsonl"),
             (["explain", " "], "the text ' ' is empty", "at least one word"),
             (["explain", "fine", ""], "the text '' is empty", "at least one word"),
             (["explain", "<br />"], "the text '<br />' has no words", "at least one word"),
