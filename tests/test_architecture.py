@@ -24,7 +24,7 @@ ROWS = [
     ("models",),
     ("methods",),
     ("training",),
-    ("choosing", "streaming", "explaining", "loading"),
+    ("choosing", "streaming", "explaining", "loading", "pool", "jobs", "saved"),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from rnnx import registry
-from rnnx.cli import inputs, options, outputs
+from rnnx.cli import files, options, sinks
 from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
 from rnnx.cli.terminal import Terminal
-from rnnx.data.rows import Ask, told
 from rnnx.errors import UsageError
-
-if TYPE_CHECKING:
-    from rnnx.types import Explanation
-
 
 # What no setting may be called, and what to do instead.
 RESERVED = {name: f"use --{name}" for name in ("model", "method", "view", "target", "seed", "engine", "device")} | {
@@ -44,10 +38,18 @@ def explain(
     config: Annotated[
         str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")
     ] = None,
-    format_: options.Format = "auto",
+    format_: options.ExplainedFormat = "auto",
     output: options.Output = None,
     force: options.Force = False,
+    resume: options.Resume = False,
     text_field: options.TextField = None,
+    id_field: options.IdField = None,
+    keep: options.Keep = None,
+    input_format: options.InputFormat = None,
+    errors: options.Errors = None,
+    strict: options.Strict = False,
+    workers: options.Workers = 1,
+    from_: options.From = None,
     color: options.Color = "auto",
     background: options.Background = "auto",
     debug: options.Debug = False,
@@ -64,11 +66,13 @@ def explain(
       rnnx explain --view interaction --set first=not --set second=good "This is not good."
       rnnx explain --view chain "the first half drags"
       rnnx explain --view memory -m sentiment-lstm "the first half drags"
-      rnnx explain reviews.csv --format jsonl --output explained.jsonl
+      rnnx explain reviews.csv --output explained.jsonl
+      rnnx explain "reviews/*.csv" --keep stars --workers 2 --errors left_out.jsonl --output explained.parquet
+      rnnx explain reviews.csv --output explained.jsonl --resume
+      rnnx explain --from explained.jsonl --output explained.md
       cat reviews.txt | rnnx explain - --format csv
     """
     terminal: Terminal = context.obj
-    kind = outputs.pick(format_, output, terminal, color)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)
@@ -76,25 +80,20 @@ def explain(
         raise UsageError(f"--phrases is --view phrases, and there is --view {view}", "give one of them")
     view = "phrases" if phrases else view
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of}
-    name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
-    faults = inputs.Faults(terminal)
-    from rnnx.models import catalog
+    flags = {name: value for name, value in flags.items() if value is not None}
+    given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()))
+    shown = files.Shown(format_, color, background)
+    work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
+    if from_:
+        files.show(given, shown, work, terminal, {**flags, **pairs(set_)})
+    else:
+        name, asked = _request(_section(config, terminal), flags, pairs(set_))
+        files.explain(given, shown, work, terminal, name, asked, {"engine": engine, "device": device})
 
-    name = name or catalog.DEFAULT
-    names = inputs.text_fields(text_field, name)
-    ask = Ask(names, guess=not text_field, say=terminal.say)
-    rows = told(inputs.started(inputs.entries(texts, terminal, ask), faults), faults)
-    from rnnx import explaining, loading
-    from rnnx.models import batching
 
-    batching.hold_memory()
-    loaded = loading.load(name, engine=engine, device=device)
-    given = inputs.Asked(inputs.with_words(rows, loaded, faults, names), faults)
-    explained = explaining.explain(loaded, given.items, fields=names, left_out=given.left_out, **asked)
-    explanations = (explanation for _, explanation in given.beside(explained))
-    with outputs.opened(output, terminal, force) as stream:
-        _write(kind, outputs.counted(explanations, terminal, stream), stream, terminal, color, background)
-    faults.close()
+def _names(given: list[str] | None) -> tuple[str, ...]:
+    """Names that are repeated, or several in one."""
+    return tuple(dict.fromkeys(name for part in given or [] for name in part.split(",") if name))
 
 
 def _request(
@@ -123,33 +122,3 @@ def _section(config: str | None, terminal: Terminal) -> dict[str, Any]:
     from rnnx.config import load
 
     return load(config, environ=terminal.environ).explain.model_dump(exclude_none=True)
-
-
-def _write(
-    kind: str,
-    explanations: Iterable[Explanation],
-    stream: TextIO,
-    terminal: Terminal,
-    color: str,
-    background: str,
-) -> None:
-    from rnnx.render import formats
-
-    if kind == "text":
-        from rnnx.render import palette, picture
-
-        console = terminal.console(color, file=stream)
-        theme = palette.theme(background, terminal.environ)
-        for i, explanation in enumerate(explanations):
-            if i:
-                console.print()
-            picture.show(console, explanation, theme)
-    elif kind == "plain":
-        from rnnx.render import plain
-
-        for i, explanation in enumerate(explanations):
-            stream.write(("\n" if i else "") + "\n".join(plain.lines(explanation)) + "\n")
-            stream.flush()
-    else:
-        records = formats.rows(explanations) if kind == "csv" else (e.to_dict() for e in explanations)
-        formats.WRITERS[kind](records, stream)

@@ -39,10 +39,16 @@ class Faults:
         if self.told <= self.shown:
             self.terminal.warn(f"{what}; left out")
 
-    def close(self) -> None:
-        """Say how many there were, if not all were shown."""
-        if self.told > self.shown:
-            self.terminal.warn(f"{self.count} rows left out in all")
+    def earlier(self, rows: int) -> None:
+        """So many were left out before this process began."""
+        self.told, self.count = self.told + rows, self.count + rows
+        self.shown += rows
+
+    def close(self, reasons: str = "", file: str | None = None) -> None:
+        """Say how many there were, if not all were shown, and why; and which ``file`` has them all."""
+        if self.told > self.shown or (self.told and file):
+            why = f": {reasons}" if reasons else ""
+            self.terminal.warn(f"{self.count:,} rows left out in all{why}" + (f"; see {file}" if file else ""))
 
 
 def entries(arguments: list[str] | None, terminal: Terminal, ask: Ask, kind: str | None = None) -> Iterator[Entry]:
@@ -51,7 +57,7 @@ def entries(arguments: list[str] | None, terminal: Terminal, ask: Ask, kind: str
     ``kind`` is the suffix that says how files and standard input are read, if theirs does not. Raises UsageError where
     there is nothing to read, DataError for a file that cannot be read.
     """
-    return _read(sources(arguments, terminal), terminal, ask, kind)
+    return read(sources(arguments, terminal), terminal, ask, kind)
 
 
 def sources(arguments: list[str] | None, terminal: Terminal) -> list[Row | Path | None]:
@@ -66,7 +72,8 @@ def sources(arguments: list[str] | None, terminal: Terminal) -> list[Row | Path 
     return found
 
 
-def _read(found: list[Row | Path | None], terminal: Terminal, ask: Ask, kind: str | None) -> Iterator[Entry]:
+def read(found: list[Row | Path | None], terminal: Terminal, ask: Ask, kind: str | None = None) -> Iterator[Entry]:
+    """What the texts of sources come to, one after the other. Raises DataError for a file that cannot be read."""
     sizes = [source.stat().st_size if isinstance(source, Path) else 0 for source in found]
     for i, source in enumerate(found):
         if source is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -18,18 +18,25 @@ T = TypeVar("T")
 
 
 def pick(asked: str, output: str | None, terminal: Terminal, color: str) -> str:
-    """The format to write. Raises UsageError for one that does not exist."""
+    """The format to write predictions in. Raises UsageError for one that does not exist."""
     choice("--format", asked, FORMATS)
     choice("--color", color, COLORS)
     if asked != "auto":
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
-    suffix = Path(str(output)).suffix.lower()
-    if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")
-    return SUFFIXES[suffix]
+    return by_suffix(output, SUFFIXES)
+
+
+def by_suffix(output: str | None, known: Mapping[str, str], *, zipped: bool = False) -> str:
+    """The format that the suffix of a file means, with that of .gz left out if it is ``zipped``. Raises UsageError."""
+    path = Path(str(output))
+    suffix = Path(path.stem if zipped else path).suffix.lower()
+    if suffix not in known:
+        raise UsageError(
+            f"--output {output}: no format for this suffix", f"end in {', '.join(known)}, or say it with --format"
+        )
+    return known[suffix]
 
 
 @contextmanager

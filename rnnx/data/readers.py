@@ -68,6 +68,11 @@ def parsed(stream: Iterable[str], name: str, ask: Ask, kind: str) -> Iterator[En
     return lines(stream, name)
 
 
+def objects(stream: Iterable[str], name: str, *, array: bool = False) -> Iterator[Found | LeftOut]:
+    """The JSON objects of lines, or of one ``array``, whatever their fields are."""
+    return _json_array(stream, name) if array else _json_lines(stream, name)
+
+
 def lines(stream: Iterable[str], name: str) -> Iterator[Entry]:
     """A text a line; blank lines are passed over."""
     for number, line in enumerate(stream, 1):

@@ -13,6 +13,7 @@ from rnnx.types import Attribution, Explanation
 
 _MEANT = re.compile(r"([\\`*_{}\[\]<>#|~&$!])")  # what could mean something in one of its dialects
 _BEGINNING = re.compile(r"^(\s*\d*)([-+=.)])", re.MULTILINE)  # and what could at the beginning of a line
+_ESCAPED = r"\1\\\2"
 
 
 class Markdown(Writer):
@@ -40,7 +41,7 @@ def _section(record: Record) -> Iterator[str]:
         yield "> " + _marked(e, e.evidence).replace("\n", "  \n> ")
         yield ""
         found = [
-            f"{name}: " + (", ".join(f"{escaped(token)} {score}" for token, score in entries) or "nothing")
+            f"{name}: " + (", ".join(f"{inline(token)} {score}" for token, score in entries) or "nothing")
             for name, entries in strongest(e, e.evidence)
         ]
         yield from _listed([*found, *map(escaped, [method_line(e), *notes(e)])], escape=False)
@@ -53,11 +54,10 @@ def _marked(e: Explanation, evidence: Attribution) -> str:
     top = largest(evidence.scores)
     body, at = "", 0
     for i, (token, score) in enumerate(zip(e.tokens, evidence.scores, strict=True)):
-        body += escaped(e.text[at : token.start]) + escaped(opening(e.tokens, i))
         opened, closed = _mark(token.text, score / top)
-        body += f"{opened}{escaped(token.text)}{closed}"
+        body += inline(e.text[at : token.start] + opening(e.tokens, i)) + f"{opened}{inline(token.text)}{closed}"
         at = token.end
-    return body + escaped(e.text[at:])
+    return _BEGINNING.sub(_ESCAPED, body + inline(e.text[at:]))
 
 
 def _mark(token: str, share: float) -> tuple[str, str]:
@@ -74,5 +74,10 @@ def _listed(lines: Iterable[str], *, escape: bool = True) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """Text that means nothing but itself."""
-    return _BEGINNING.sub(r"\1\\\2", _MEANT.sub(r"\\\1", visible(text)))
+    """Text that means nothing but itself, from the beginning of a line."""
+    return _BEGINNING.sub(_ESCAPED, inline(text))
+
+
+def inline(text: str) -> str:
+    """The same for a part of a line."""
+    return _MEANT.sub(r"\\\1", visible(text))

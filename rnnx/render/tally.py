@@ -74,7 +74,7 @@ class Tally:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Tally:
-        """The inverse of ``dataclasses.asdict``, also after a trip through JSON."""
+        """The inverse of ``vars``, also after a trip through JSON."""
         return cls(
             labels={label: (count, total) for label, (count, total) in data["labels"].items()},
             tokens={label: Counter(tokens) for label, tokens in data["tokens"].items()},
