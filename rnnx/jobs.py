@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnx import __version__, explaining, loading, pool
-from rnnx.data.readers import Entry, Fault, Row
+from rnnx.data.readers import ARGUMENT, Entry, Fault, Row
 from rnnx.errors import Unexplained
 from rnnx.models import batching, catalog
 from rnnx.models.texts import WORDLESS, Text, tokenize
@@ -181,7 +181,7 @@ class Explaining(Job):
             return LeftOut(entry.where, "control characters in the text", strange, hint="take them out")
         text, tokens = tokenize(self.model, entry.item, self.plan.fields)
         if not tokens:
-            return LeftOut(entry.where, WORDLESS, hint="give at least one word")
+            return LeftOut(entry.where, WORDLESS, hint=f"give at least one word, not only {text[:40]!r}")
         if len(tokens) > LONGEST:
             return LeftOut(entry.where, f"more than {LONGEST:,} tokens", f"it has {len(tokens):,}", hint="split it")
         return text, tokens
@@ -194,6 +194,6 @@ def _explaining(plan: Plan) -> Job:
 
 def _control(row: Row) -> str:
     """The first character of a text that no text has, as U+0000; those that end lines and paragraphs are usual."""
-    if row.text.isprintable():
+    if row.text.isprintable() or row.where == ARGUMENT:  # who types one means it
         return ""
     return next((f"U+{ord(c):04X}" for c in row.text if c < " " and c not in LINES), "")

@@ -425,7 +425,7 @@ class TestMistakes:
             (["explain", "tests"], "tests is a folder without data files", "end in .csv .json .jsonl"),
             (["explain", " "], "the text ' ' is empty", "at least one word"),
             (["explain", "fine", ""], "the text '' is empty", "at least one word"),
-            (["explain", "<br />"], "the text '<br />' has no words", "at least one word"),
+            (["explain", "<br />"], "no words in the text", "at least one word, not only '<br />'"),
             (["explain", "fine", "no/such.csv"], "no/such.csv: no such file", "pipe it in"),
             (["explain", "-x fine"], "no such option: -x", "goes behind --"),
             (["explain", "x", "--set", "texts=y"], "texts is not a setting of a method", ""),

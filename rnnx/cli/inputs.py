@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
 from rnnx.data.files import exists
-from rnnx.data.rows import Ask, Entry, Fault, Row
+from rnnx.data.rows import ARGUMENT, Ask, Entry, Fault, Row
 from rnnx.errors import DataError, UsageError
 from rnnx.types import LeftOut
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rnnx.models.protocols import Classifier
 
 T = TypeVar("T")
-ARGUMENT = "the argument"
 HOPELESS = 10_000  # rows, and none of them good
 AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rnnx.cli import inputs, sinks
 from rnnx.cli.sinks import Target
 from rnnx.cli.terminal import Terminal
+from rnnx.data.rows import ARGUMENT
 from rnnx.errors import DataError
 from rnnx.render import tally
 from rnnx.types import LeftOut
@@ -65,7 +66,7 @@ def run(
 
 def _tell(what: LeftOut, faults: inputs.Faults, strict: bool) -> None:
     """Warn of a row that is left out, or raise it."""
-    if what.where == inputs.ARGUMENT:
+    if what.where == ARGUMENT:
         raise DataError(what.reason, what.hint)
     if strict:
         raise DataError(str(what), what.hint or "mend it, or leave --strict out")

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from rnnx.data import parquet, tables
-from rnnx.data.rows import NOT_UTF8, Ask, Entry, Fault, Found, Row, checked, encodes, joined, told
+from rnnx.data.rows import ARGUMENT, NOT_UTF8, Ask, Entry, Fault, Found, Row, checked, encodes, joined, told
 from rnnx.errors import DataError
 from rnnx.types import LeftOut
 
-__all__ = ["Ask", "Entry", "Fault", "Found", "Row", "checked", "joined", "read", "told"]
+__all__ = ["ARGUMENT", "Ask", "Entry", "Fault", "Found", "Row", "checked", "joined", "read", "told"]
 
 BOM = "\ufeff"
 LONG_NUMBER = "a number has more digits than Python reads"

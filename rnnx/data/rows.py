@@ -13,6 +13,7 @@ from rnnx.types import Item, LeftOut
 
 Fault = Callable[[LeftOut], None]
 Found = tuple[str, Mapping[str, Any]]  # where a row stands, and its fields
+ARGUMENT = "the argument"  # where a text stands that is no row of a file
 NOT_UTF8 = "not UTF-8"
 # What the field of the text is called where nobody says it; the first that is there.
 TEXTS = ("text", "review", "reviewtext", "review_text", "sentence", "content", "comment", "body", "message", "tweet")
