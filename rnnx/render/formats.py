@@ -11,11 +11,12 @@ from typing import Any, TextIO
 from rnnx.render.text import UNSAFE, escape, visible
 from rnnx.types import Attribution, Explanation, Phrases, Trace
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 def to_json(data: Any) -> str:
     """One line of JSON, readable in any script, that cannot steer a terminal."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    return UNSAFE.sub(escape, text)
+    return UNSAFE.sub(escape, _ENCODER.encode(data))
 
 
 def write_jsonl(records: Iterable[dict[str, Any]], stream: TextIO) -> None:

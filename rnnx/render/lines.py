@@ -45,21 +45,12 @@ class Json(Writer):
 def line(record: Record) -> str:
     """An explanation as ``to_dict`` and ``to_json`` have it, with where it is from under "source"."""
     e = record.explanation
-    parts = {
-        "schema": str(SCHEMA),
-        "model": _quoted(e.model),
-        "text": to_json(e.text),
-        "tokens": f"[{', '.join(map(_token, e.tokens))}]",
-        "prediction": _prediction(e.prediction),
-        "target": _quoted(e.target),
-        "method": _quoted(e.method),
-        "settings": to_json(dict(e.settings)),
-        "seed": str(e.seed),
-        "evidence": _evidence(e),
-        "diagnostics": to_json(dict(e.diagnostics)),
-        "source": to_json(source(record)),
-    }
-    return "{" + ", ".join(f'"{name}": {part}' for name, part in parts.items()) + "}"
+    return (
+        f'{{"schema": {SCHEMA}, "model": {_quoted(e.model)}, "text": {to_json(e.text)}, "tokens": {_tokens(e.tokens)}, '
+        f'"prediction": {_prediction(e.prediction)}, "target": {_quoted(e.target)}, "method": {_quoted(e.method)}, '
+        f'"settings": {to_json(dict(e.settings))}, "seed": {e.seed}, "evidence": {_evidence(e)}, '
+        f'"diagnostics": {to_json(dict(e.diagnostics))}, "source": {to_json(source(record))}}}'
+    )
 
 
 def source(record: Record) -> dict[str, Any]:
@@ -78,9 +69,18 @@ def _quoted(word: str) -> str:
     return to_json(word)
 
 
-def _token(token: Token) -> str:
-    place = f'{{"text": {_quoted(token.text)}, "start": {token.start}, "end": {token.end}'
-    return f'{place}, "field": {_quoted(token.field)}}}' if token.field else place + "}"
+def _tokens(tokens: Sequence[Token]) -> str:
+    quoted = _quoted
+    if any(token.field for token in tokens):
+        parts = [
+            f'{{"text": {quoted(text)}, "start": {start}, "end": {end}, "field": {quoted(field)}}}'
+            if field
+            else f'{{"text": {quoted(text)}, "start": {start}, "end": {end}}}'
+            for text, start, end, field in tokens
+        ]
+    else:
+        parts = [f'{{"text": {quoted(text)}, "start": {start}, "end": {end}}}' for text, start, end, _ in tokens]
+    return f"[{', '.join(parts)}]"
 
 
 def _prediction(p: Prediction) -> str:
