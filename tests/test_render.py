@@ -16,9 +16,13 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
+from rnnx.data.rows import Row
 from rnnx.render import corpus, formats, palette, phrases, picture, plain
 from rnnx.render.curve import curve
+from rnnx.render.tables import Long
 from rnnx.render.text import number, percent, signed, visible
+from rnnx.render.writers import Record
+from rnnx.render.writers import Style as Written
 from rnnx.text import fields
 from rnnx.text.tokenizer import words
 from rnnx.types import Attribution, Counts, Explanation, Item, Phrase, Phrases, Prediction, Summary, Trace
@@ -518,22 +522,31 @@ def rgb(style: Style, part: str) -> palette.RGB:
 class TestFormats:
     TRACE = Trace("chain", {"dy/dx_t": (1.0, 2.0, 3.0, 4.0)})
 
+    @staticmethod
+    def table(*explanations: Explanation, screen: bool = False) -> list[dict[str, str]]:
+        records = [Record(i, Row(e.text, None, f"x:{i}"), e) for i, e in enumerate(explanations)]
+        writer = Long(Written("csv", screen=screen))
+        return list(csv.DictReader(io.StringIO((writer.head(records[0]) + writer.rows(records)).decode())))
+
     def test_csv_is_a_row_a_token(self) -> None:
-        stream = io.StringIO()
-        formats.write_csv(formats.rows([explanation(), explanation("so, so", (1.0, 2.0, 3.0))]), stream)
-        rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+        rows = self.table(explanation(), explanation("so, so", (1.0, 2.0, 3.0)))
         assert [(r["row"], r["token"], r["score"]) for r in rows[3:6]] == [
             ("0", "all", "0.4"),
             ("1", "so", "1.0"),
             ("1", ",", "2.0"),
         ]
-        assert rows[1].keys() >= {"position", "start", "end", "target", "label", "probability", "method", "model"}
+        assert rows[1].keys() >= {"position", "start", "end", "target", "label", "probability", "method", "model", "id"}
 
     def test_csv_of_a_trace_has_its_columns(self) -> None:
         e = Explanation.from_dict(
             {**explanation().to_dict(), "evidence": {"kind": "trace", "view": "chain", "columns": self.TRACE.columns}}
         )
-        assert next(iter(formats.rows([e])))["dy/dx_t"] == 1.0
+        assert self.table(e)[0]["dy/dx_t"] == "1.0"
+
+    def test_csv_of_explanations_cannot_steer_a_terminal(self) -> None:
+        for screen in (True, False):
+            (row,) = self.table(explanation("\x1b", (1.0,)), screen=screen)
+            assert ("\x1b" in row["token"]) is not screen
 
     def test_csv_cannot_steer_a_terminal_but_a_file_is_exact(self) -> None:
         for screen in (True, False):

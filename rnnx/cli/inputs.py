@@ -127,7 +127,8 @@ def _matches(argument: str) -> list[Path]:
     if any(sign in argument for sign in "*?["):
         with suppress(OSError, ValueError):  # it is no pattern
             found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    return [file for file in found if file.is_file()]
+    shown = path.name.startswith(".")  # as shells do it
+    return [file for file in found if file.is_file() and (shown or not file.name.startswith("."))]
 
 
 def text_fields(given: list[str] | None, model: str) -> tuple[str, ...]:

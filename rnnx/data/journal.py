@@ -40,7 +40,7 @@ class Journal:
         self.target, self.state, self.job, self.more = target, state, job, more
         self.part, self.note = part(target), note(target)
         self.stream = _opened(self.part, state.size)
-        self.errors = _opened(errors, state.errors) if errors else None
+        self.told, self.errors = errors, _opened(errors, state.errors) if errors else None
         self.whole, self.saved = True, 0.0
         self.save()
 
@@ -70,11 +70,15 @@ class Journal:
         self.note.unlink(missing_ok=True)
 
     def interrupt(self) -> None:
-        """Close the files; note how far they are, unless it happened in the middle of a piece."""
+        """Close the files; note how far they are, unless it happened in the middle of a piece. Of nothing, nothing."""
         if self.whole:
             with suppress(OSError):  # a full disk: the last note still holds
                 self.save()
         self.close()
+        if not self.state.rows:
+            for path in (self.part, self.note, self.told):
+                if path:
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the files."""

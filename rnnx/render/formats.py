@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from rnnx.render.text import UNSAFE, escape, visible
-from rnnx.types import Attribution, Explanation, Phrases, Trace
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -52,38 +50,3 @@ WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
     "json": write_json,
     "csv": write_csv,
 }
-
-
-def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
-    """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0."""
-    for index, e in zip(count(), explanations, strict=False):
-        for values in _phrases(e, e.evidence) if isinstance(e.evidence, Phrases) else _tokens(e, e.evidence):
-            yield {
-                "row": index,
-                **values,
-                "target": e.target,
-                "label": e.prediction.label,
-                "probability": e.prediction.probability,
-                "method": e.method,
-                "model": e.model,
-            }
-
-
-def _tokens(e: Explanation, evidence: Attribution | Trace) -> Iterator[dict[str, Any]]:
-    for i, token in enumerate(e.tokens):
-        place = {"start": token.start, "end": token.end, "field": token.field}
-        yield {"position": i, "token": token.text, **place, **_values(evidence, i)}
-
-
-def _phrases(e: Explanation, evidence: Phrases) -> Iterator[dict[str, Any]]:
-    for span in evidence.spans:
-        first, last = e.tokens[span.start], e.tokens[span.stop - 1]
-        place = {"start": first.start, "end": last.end, "field": first.field}
-        text, scores = e.text[first.start : last.end], {"score": span.score, "interaction": span.interaction}
-        yield {"position": span.start, "tokens": span.stop - span.start, "phrase": text, **place, **scores}
-
-
-def _values(evidence: Attribution | Trace, i: int) -> dict[str, float]:
-    if isinstance(evidence, Trace):
-        return {name: values[i] for name, values in evidence.columns.items()}
-    return {"score": evidence.scores[i]}

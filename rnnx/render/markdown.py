@@ -11,7 +11,7 @@ from rnnx.render.text import percent, visible
 from rnnx.render.writers import Record, Writer
 from rnnx.types import Attribution, Explanation
 
-_MEANT = re.compile(r"([\\`*_{}\[\]<>#|~&$!])")  # what could mean something in one of its dialects
+_MEANT = re.compile(r"([\\`*_{}\[\]>#|~$!])")  # what could mean something in one of its dialects
 _BEGINNING = re.compile(r"^(\s*\d*)([-+=.)])", re.MULTILINE)  # and what could at the beginning of a line
 _ESCAPED = r"\1\\\2"
 
@@ -80,4 +80,4 @@ def escaped(text: str) -> str:
 
 def inline(text: str) -> str:
     """The same for a part of a line."""
-    return _MEANT.sub(r"\\\1", visible(text))
+    return _MEANT.sub(r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;")
