@@ -52,11 +52,13 @@ def run(
     """Do the job, and write what comes of it. Raises DataError for a bad row, if ``strict`` or an argument is one."""
     from rnnx import jobs
 
-    with sinks.opened(target, job.writer, job.packed, terminal, job.describe() if target.file else {}) as (sink, state):
+    described = job.describe() if target.file else {}
+    state = sinks.earlier(target, described)
+    left = watch.marked(_behind(jobs.windows(entries), state))
+    with sinks.opened(target, job.writer, job.packed, terminal, described, state) as sink:
         if state.rows:
             terminal.say(f"going on behind row {state.rows:,}")
             faults.earlier(sum(sink.tally.left_out.values()))
-        left = watch.marked(_behind(jobs.windows(entries), state))
         for chunk in _shown(jobs.computed(job, left, workers), watch, terminal, sink, quiet=target.stdout):
             for what in chunk.left_out:
                 _tell(what, faults, strict)
@@ -73,21 +75,18 @@ def _tell(what: LeftOut, faults: inputs.Faults, strict: bool) -> None:
     faults(what)
 
 
-def _behind(windows: Iterable[Window], state: State) -> Iterator[Window]:
-    """The windows after those that are done. Raises DataError if the input was another one then."""
-    at = 0
-    for window in windows:
-        at = window.end
-        if at == state.rows and window.digest != state.digest:
-            break
-        if at > state.rows:
-            if window.number < state.rows:
-                break
-            yield window
-    else:
-        if at >= state.rows:
-            return
-    raise DataError(f"the input is not what it was: its first {state.rows:,} rows differ", "begin again with --force")
+def _behind(windows: Iterator[Window], state: State) -> Iterator[Window]:
+    """The windows after those that are done. Raises DataError at once if the input was another one then."""
+    from rnnx.jobs import Window
+
+    at = Window(0, (), "")
+    while at.end < state.rows:
+        at = next(windows, Window(state.rows, (), "it has ended"))
+    if (at.end, at.digest) != (state.rows, state.digest):
+        raise DataError(
+            f"the input is not what it was: its first {state.rows:,} rows differ", "begin again with --force"
+        )
+    return windows
 
 
 def _shown(

@@ -87,17 +87,24 @@ class Sink:
         return self.packed(self.writer.tail(self.tally, empty=not self.begun))
 
 
+def earlier(target: Target, job: Mapping[str, Any]) -> State:
+    """How far an earlier run came, if it is to be gone on with. Raises DataError if that was another job."""
+    return (journal.earlier(target.file, job) if target.file and target.resume else None) or State()
+
+
 @contextmanager
 def opened(
-    target: Target, writer: Writer, packed: Callable[[bytes], bytes], terminal: Terminal, job: Mapping[str, Any]
-) -> Iterator[tuple[Sink, State]]:
-    """The sink, and how far an earlier run of the same job came.
-
-    Raises DataError for a file that cannot be written, or that is of another job.
-    """
+    target: Target,
+    writer: Writer,
+    packed: Callable[[bytes], bytes],
+    terminal: Terminal,
+    job: Mapping[str, Any],
+    state: State,
+) -> Iterator[Sink]:
+    """The sink, from where the job stands. Raises DataError for a file that cannot be written."""
     with ExitStack() as stack:
         if target.file:
-            yield from _file(target, target.file, writer, packed, terminal, job)
+            yield from _file(target, target.file, writer, packed, terminal, job, state)
         else:
             write = _to(target, terminal, stack)
             errors = _opened(target.errors, stack)
@@ -108,7 +115,7 @@ def opened(
                 count()
 
             sink = Sink(writer, packed, put, Tally())
-            yield sink, State()
+            yield sink
             write(sink.tail())
 
 
@@ -119,24 +126,23 @@ def _file(
     packed: Callable[[bytes], bytes],
     terminal: Terminal,
     job: Mapping[str, Any],
-) -> Iterator[tuple[Sink, State]]:
-    state = (journal.earlier(path, job) if target.resume else None) or State()
-    errors = Path(target.errors) if target.errors else None
+    state: State,
+) -> Iterator[Sink]:
     tally = Tally.of(state.more) if state.more else Tally()
     try:
-        written = Journal(path, errors, state, job, lambda: vars(tally))
+        written = Journal(path, Path(target.errors) if target.errors else None, state, job, lambda: vars(tally))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", "choose a place that you may write to") from None
     sink = Sink(writer, packed, written.commit, tally, state.size)
     try:
-        yield sink, state
+        yield sink
         written.finish(sink.tail(), writer.finish)
     except BaseException:
         written.interrupt()
-        if written.part.exists() and written.state.rows:
+        if written.part.exists():
             terminal.say(f"what was done so far is in {written.part}; the same command with --resume goes on")
         raise
-    terminal.say(f"wrote {path}: {sink.tally.texts:,} texts")
+    terminal.say(f"wrote {path}: {tally.texts:,} texts")
 
 
 def _to(target: Target, terminal: Terminal, stack: ExitStack) -> Callable[[bytes], None]:
