@@ -59,7 +59,7 @@ def figure(explanations: list[Explanation], key: str) -> str:
     """Mean, standard deviation, and of how many texts."""
     reports = [e.diagnostics["check"] for e in explanations]
     count = sum(report[key] is not None for report in reports)
-    mean, spread = verdict.means(reports)[key], verdict.deviations(reports)[key]
+    mean, spread = verdict.means(verdict.sums(reports))[key], verdict.deviations(verdict.sums(reports))[key]
     return f"{mean:.3f} ± {spread:.3f} ({count})" if mean is not None else "–"
 
 

@@ -22,12 +22,22 @@ from rnnx.models.batching import buckets
 from rnnx.models.protocols import Array, Batch, Classifier
 from rnnx.models.seeds import generators
 from rnnx.text import regions
-from rnnx.types import Attribution, Explanation, Units
+from rnnx.types import Attribution, Explanation, Regions, Units
 
 BUDGET = 2_048  # tokens tested together: a hundred orders of their weights, and a variant without each token
 WINDOW = 256  # explanations looked at together
 
 Together = Callable[[Batch, Sequence[Explanation]], Sequence[Explanation]]
+
+
+def again(
+    model: Classifier, explanations: Iterable[Explanation], *, by: str | None = None, check: bool = False, seed: int = 0
+) -> Iterator[Explanation]:
+    """All that is asked for; ``by`` is unit, or as for ``projected``. Raises what the others do."""
+    found = checked(model, explanations, seed) if check else iter(explanations)
+    if by == "unit":
+        return by_unit(model, found)
+    return found if by is None else projected(found, by)
 
 
 def checked(model: Classifier, explanations: Iterable[Explanation], seed: int = 0) -> Iterator[Explanation]:
@@ -74,9 +84,10 @@ def projected(explanations: Iterable[Explanation], by: str) -> Iterator[Explanat
 
 
 def _projected(e: Explanation, by: str) -> Explanation:
-    if not isinstance(e.evidence, Attribution):
+    if not isinstance(e.evidence, Attribution | Regions):
         raise Unsupported("a view has no scores to add up over regions", "leave out the view, or --by")
-    return replace(e, evidence=regions.projected(e.text, e.tokens, e.evidence, by))
+    scores = Attribution(e.evidence.scores, e.evidence.signed)
+    return replace(e, evidence=regions.projected(e.text, e.tokens, scores, by))
 
 
 def _attending(model: Classifier, what: str) -> Attending:

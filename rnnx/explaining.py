@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,12 @@ from rnnx.choosing import choose
 from rnnx.data.readers import Fault
 from rnnx.errors import Unexplained, UnknownName
 from rnnx.models.batching import BUDGET
+from rnnx.models.digits import finite, numbers
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Integers, Spans
 from rnnx.models.scores import probabilities
-from rnnx.models.texts import checked, references
+from rnnx.models.texts import Text, checked, references
 from rnnx.registry import Method, View
-from rnnx.streaming import computed
+from rnnx.streaming import computed, window
 from rnnx.types import Attribution, Evidence, Explanation, Item, LeftOut, Phrase, Phrases, Prediction, Token, Trace
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def predict(
     A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``, also
     for ``left_out``.
     """
-    found = computed(model, checked(model, texts, fields), partial(_predicted, model), left_out=left_out)
+    together = partial(window, model, compute=partial(_predicted, model))
+    found = computed(checked(model, texts, fields), together, left_out)
     return (prediction for _, _, prediction in found)
 
 
@@ -73,6 +76,61 @@ def explain(
     text without words or, without ``left_out``, that the method cannot explain, and UsageError for what is no text or
     lacks a field.
     """
+    told = left_out or _warn
+    together = explainer(
+        model, method, view=view, target=target, seed=seed, trust=trust, fields=fields, left_out=told, **given
+    )
+    return (e for _, _, e in computed(checked(model, texts, fields), together, left_out))
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Explains some texts, all of them together, as it was planned; see ``explain``.
+
+    ``describe`` says in plain JSON values what the explanations depend on beside the model and the texts.
+    """
+
+    model: Classifier
+    plan: _Plan
+    compute: Callable[[Batch, Array], Sequence[Any]]
+    budget: int
+
+    def __call__(self, texts: Sequence[Text]) -> list[Explanation | Unexplained]:
+        """Of each text its explanation, or the reason why there is none."""
+        results = window(self.model, texts, self.compute, self.budget)
+        return [
+            result if isinstance(result, Unexplained) else _explanation(self.model, self.plan, *text, result)
+            for text, result in zip(texts, results, strict=True)
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """Method, view, settings, target, seed and trust, and a checksum of the files that settings name."""
+        plan = self.plan
+        read = [ids for name, ids in plan.arguments.items() if plan.settings[name] is not ids]
+        return {
+            "method": plan.method.name,
+            "view": plan.view,
+            "settings": dict(plan.settings),
+            "target": plan.target,
+            "seed": plan.seed,
+            "trust": plan.trust,
+            "read": zlib.crc32(b"".join(np.concatenate(ids).astype("<i8").tobytes() for ids in read)),
+        }
+
+
+def explainer(
+    model: Classifier,
+    method: str | None = None,
+    *,
+    view: str | None = None,
+    target: str | None = None,
+    seed: int = 0,
+    trust: str = "off",
+    fields: Sequence[str] = (),
+    left_out: Fault | None = None,
+    **given: Any,
+) -> Explainer:
+    """What explains texts window by window, with the arguments of ``explain``, which says what it raises."""
     row, seen = choose(model, method, view, given)
     shown = seen or row
     chosen = settings.resolve(shown.name, shown.function, given)
@@ -88,9 +146,7 @@ def explain(
         trust=_trust(trust),
     )
     compute = partial(_explained, model, registry.load(shown.function), plan)
-    budget = VIEW_BUDGET if seen else BUDGET
-    found = computed(model, checked(model, texts, fields), compute, budget, left_out)
-    return (_explanation(model, plan, *row) for row in found)
+    return Explainer(model, plan, compute, VIEW_BUDGET if seen else BUDGET)
 
 
 @dataclass(frozen=True)
@@ -149,20 +205,17 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
         case = trust.Case(model, batch, target, logits, found)
         again = (lambda seed: cast(Array, answer(seed).found)) if plan.random else None
         trusted = [{"trust": facts} for facts in trust.judged(case, judged, plan.trust, plan.seed, again)]
+    evidence, predictions = _evidence(found, batch, plan), _predictions(model, logits)
+    judgements = {name: numbers(values) for name, values in judged.items()}
+    unknown = batch.ids == model.unknown
 
     def result(i: int) -> tuple[Prediction, str, Evidence, dict[str, Any]]:
-        n = batch.lengths[i]
-        unknown = np.flatnonzero(batch.ids[i, :n] == model.unknown).tolist()
-        diagnostics = {name: _number(values[i : i + 1]) for name, values in judged.items()}
-        evidence = _evidence(found, i, n, plan)
-        return (
-            _prediction(model, logits[i]),
-            model.labels[target[i]],
-            evidence,
-            {"unknown_tokens": unknown, **diagnostics, **trusted[i]},
-        )
+        strange = np.flatnonzero(unknown[i, : batch.lengths[i]]).tolist()
+        diagnostics = {name: finite(values[i : i + 1])[0] for name, values in judgements.items()}
+        judgement = {"unknown_tokens": strange, **diagnostics, **trusted[i]}
+        return predictions(i), model.labels[target[i]], evidence(i), judgement
 
-    return _finite(result, len(logits), plan.view or plan.method.name)
+    return _each(result, len(logits), plan.view or plan.method.name)
 
 
 def _draws(plan: _Plan, batch: Batch, seed: int) -> tuple[Rngs, ...]:
@@ -174,16 +227,27 @@ def _draws(plan: _Plan, batch: Batch, seed: int) -> tuple[Rngs, ...]:
     return (generators(seed, plan.method.name, plan.settings, batch),)
 
 
-def _evidence(found: Found, i: int, n: int, plan: _Plan) -> Evidence:
-    """Of what a method or view computed, that of text i, which has n tokens."""
+def _evidence(found: Found, batch: Batch, plan: _Plan) -> Callable[[int], Evidence]:
+    """Of what a method or view computed, that of text i. Raises FloatingPointError if a number of it is not finite."""
+    lengths = batch.lengths
     if isinstance(found, Spans):
-        own = found.text == i
-        places = found.start[own].tolist(), found.stop[own].tolist()
-        spans = zip(*places, _numbers(found.score[own]), _numbers(found.interaction[own]), strict=True)
-        return Phrases(str(plan.view), tuple(Phrase(*span) for span in spans))
+        start, stop = numbers(found.start), numbers(found.stop)
+        score, interaction = numbers(found.score), numbers(found.interaction)
+
+        def phrases(i: int) -> Phrases:
+            own = np.flatnonzero(found.text == i)
+            finite([x for n in own for x in (score[n], interaction[n])])
+            spans = tuple(Phrase(start[n], stop[n], score[n], interaction[n]) for n in own)
+            return Phrases(str(plan.view), spans)
+
+        return phrases
     if isinstance(found, dict):
-        return Trace(str(plan.view), {name: _numbers(values[i, :n]) for name, values in found.items()})
-    return Attribution(_numbers(found[i, :n]), plan.method.signed)
+        columns = {name: numbers(values) for name, values in found.items()}
+        return lambda i: Trace(
+            str(plan.view), {name: finite(values[i][: lengths[i]]) for name, values in columns.items()}
+        )
+    scores = numbers(found)
+    return lambda i: Attribution(finite(scores[i][: lengths[i]]), plan.method.signed)
 
 
 def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token, ...], found: Any) -> Explanation:
@@ -203,10 +267,10 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
 
 
 def _predicted(model: Classifier, batch: Batch, logits: Array) -> list[Prediction]:
-    return _finite(lambda i: _prediction(model, logits[i]), len(logits), "the model")
+    return _each(_predictions(model, logits), len(logits), "the model")
 
 
-def _finite(result: Callable[[int], T], count: int, what: str) -> list[T]:
+def _each(result: Callable[[int], T], count: int, what: str) -> list[T]:
     """The results of texts, one by one. Raises Unexplained for those with a number that is none, or is infinite."""
     found, reasons = [], {}
     for i in range(count):
@@ -219,19 +283,13 @@ def _finite(result: Callable[[int], T], count: int, what: str) -> list[T]:
     return found
 
 
-def _prediction(model: Classifier, logits: Array) -> Prediction:
-    p = _numbers(probabilities(logits[None])[0])
-    best = int(np.argmax(p))
-    return Prediction(model.labels[best], p[best], dict(zip(model.labels, p, strict=True)), _numbers(logits))
+def _predictions(model: Classifier, logits: Array) -> Callable[[int], Prediction]:
+    """What the model says about text i."""
+    shares, raw = numbers(probabilities(logits)), numbers(logits)
 
+    def prediction(i: int) -> Prediction:
+        p = finite(shares[i])
+        best = p.index(max(p))
+        return Prediction(model.labels[best], p[best], dict(zip(model.labels, p, strict=True)), finite(raw[i]))
 
-def _number(values: Array) -> int | float:
-    """The one number of an array: whole numbers, as counts are, stay whole."""
-    return int(values[0]) if np.issubdtype(values.dtype, np.integer) else _numbers(values)[0]
-
-
-def _numbers(values: Array) -> tuple[float, ...]:
-    """Python floats with the digits that single precision has. Raises FloatingPointError if one is not finite."""
-    if not np.isfinite(values).all():
-        raise FloatingPointError
-    return tuple(float(str(value)) for value in values.astype(np.float32))
+    return prediction

@@ -18,22 +18,32 @@ from rnnx.types import LeftOut, Token
 WINDOW = 512  # texts looked at together, to be sorted by length
 
 Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text; raises Unexplained
+Windowed = Callable[[Sequence[Text]], Sequence[Any]]  # texts to a result each, or the Unexplained that says why not
+
+
+def sizes() -> Iterator[int]:
+    """How many texts are looked at together: few at first, so that the first answers of a long stream come at once.
+
+    They depend on nothing else: the same texts are always computed together, and their results are the same to the bit.
+    """
+    size = 1
+    while True:
+        yield size
+        size = min(2 * size, WINDOW)
 
 
 def computed(
-    model: Classifier, texts: Iterator[Text], compute: Compute, budget: int = BUDGET, left_out: Fault | None = None
+    texts: Iterator[Text], together: Windowed, left_out: Fault | None = None
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
-    """(text, tokens, what ``compute`` makes of it) for each text, in order.
+    """(text, tokens, its result) for each text, in order.
 
     ``left_out`` is told of a text that is not explained, in its turn. Without it that raises DataError.
     """
-    size, index = 1, 0  # the window grows, so that the first answers of a long stream come at once
-    while window := list(islice(texts, size)):
-        results: list[Any] = [None] * len(window)
-        for rows in buckets([len(tokens) for _, tokens in window], budget):
-            for i, result in _together(model, [window[i] for i in rows], compute):
-                results[rows[i]] = result
-        for text, result in zip(window, results, strict=True):
+    index = 0
+    for size in sizes():
+        if not (window := list(islice(texts, size))):
+            return
+        for text, result in zip(window, together(window), strict=True):
             if not isinstance(result, Unexplained):
                 yield *text, result
             elif left_out:
@@ -41,7 +51,22 @@ def computed(
             else:
                 raise DataError(f"text {index}: {result.message}", result.hint)
             index += 1
-        size = min(2 * size, WINDOW)
+
+
+def window(model: Classifier, texts: Sequence[Text], compute: Compute, budget: int = BUDGET) -> list[Any]:
+    """What ``compute`` makes of texts, sorted by length into batches; or the Unexplained that says why not.
+
+    A text that is there again is computed once.
+    """
+    first: dict[Text, int] = {}
+    same = [first.setdefault(text, i) for i, text in enumerate(texts)]
+    once = list(first.values())
+    results: list[Any] = [None] * len(texts)
+    for rows in buckets([len(texts[i][1]) for i in once], budget):
+        places = [once[row] for row in rows]
+        for i, result in _together(model, [texts[place] for place in places], compute):
+            results[places[i]] = result
+    return [results[i] for i in same]
 
 
 def _together(model: Classifier, texts: Sequence[Text], compute: Compute) -> Iterator[tuple[int, Any]]:

@@ -22,7 +22,7 @@ class Token(NamedTuple):
 class LeftOut(NamedTuple):
     """What could not be used: where it stands ("file:line"), why, the particulars, and how many rows it is.
 
-    ``text`` is its number, from 0, where it is one of the texts to explain.
+    ``text`` is its number, from 0, where it is one of the texts to explain; ``hint`` says what to do about it.
     """
 
     where: str
@@ -30,6 +30,7 @@ class LeftOut(NamedTuple):
     detail: str = ""
     rows: int = 1
     text: int | None = None
+    hint: str = ""
 
     def __str__(self) -> str:
         """One line for people."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 AGREES = 0.5  # Kendall's tau from which on two rankings are taken to say the same
@@ -24,6 +24,7 @@ FIGURES = (
 )
 
 Figures = Mapping[str, float | None]
+Sums = dict[str, tuple[int, float, float]]
 
 
 class Test(NamedTuple):
@@ -87,17 +88,36 @@ def report(figures: Figures) -> dict[str, Any]:
     return {**figures, "tests": {test.statement: test.passed for test in found}, "verdict": verdict(found)}
 
 
-def means(reports: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Of each figure over the texts that have it."""
-    found = {name: [report[name] for report in reports if report[name] is not None] for name in FIGURES}
-    return {name: sum(values) / len(values) if values else None for name, values in found.items()}
-
-
-def deviations(reports: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The standard deviation of each figure over the texts that have it, 0 of fewer than two."""
-    found, middle = {}, means(reports)
-    for name in FIGURES:
-        values = [report[name] for report in reports if report[name] is not None]
-        squares = sum((value - (middle[name] or 0)) ** 2 for value in values)
-        found[name] = (squares / max(1, len(values) - 1)) ** 0.5
+def sums(reports: Iterable[Mapping[str, Any]]) -> Sums:
+    """Of each figure how many texts have it, its sum over them, and that of its squares."""
+    found = dict.fromkeys(FIGURES, (0, 0.0, 0.0))
+    for report in reports:
+        for name, (count, total, squares) in found.items():
+            value = report[name]
+            if value is not None:
+                found[name] = (count + 1, total + value, squares + value**2)
     return found
+
+
+def added(parts: Iterable[Mapping[str, Sequence[float]]]) -> Sums:
+    """The sums of several parts together."""
+    found = sums([])
+    for part in parts:
+        found = {
+            name: (int(have[0] + part[name][0]), have[1] + part[name][1], have[2] + part[name][2])
+            for name, have in found.items()
+        }
+    return found
+
+
+def means(found: Sums) -> dict[str, float | None]:
+    """Of each figure over the texts that have it."""
+    return {name: total / count if count else None for name, (count, total, _) in found.items()}
+
+
+def deviations(found: Sums) -> dict[str, float]:
+    """The standard deviation of each figure over the texts that have it, 0 of fewer than two."""
+    return {
+        name: (max(0.0, squares - total**2 / max(1, count)) / max(1, count - 1)) ** 0.5
+        for name, (count, total, squares) in found.items()
+    }

@@ -280,9 +280,9 @@ def test_what_has_no_order_cannot_be_tested() -> None:
 
 def test_means_and_deviations_leave_out_what_is_not_there() -> None:
     reports: Any = [{**GOOD, "tau_gradient": tau} for tau in (0.1, None, 0.5)]
-    assert verdict.means(reports)["tau_gradient"] == pytest.approx(0.3)
-    assert verdict.deviations(reports)["tau_gradient"] == pytest.approx(np.std([0.1, 0.5], ddof=1))
-    assert verdict.means([{**GOOD, "tau_gradient": None}])["tau_gradient"] is None
+    assert verdict.means(verdict.sums(reports))["tau_gradient"] == pytest.approx(0.3)
+    assert verdict.deviations(verdict.sums(reports))["tau_gradient"] == pytest.approx(np.std([0.1, 0.5], ddof=1))
+    assert verdict.means(verdict.sums([{**GOOD, "tau_gradient": None}]))["tau_gradient"] is None
 
 
 def test_a_check_survives_json_and_does_not_depend_on_the_other_texts() -> None:

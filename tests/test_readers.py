@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from rnnx.data import huggingface
-from rnnx.data.readers import Row, checked, lines, read
+from rnnx.data.readers import Ask, Row, checked, lines, read, told
 from rnnx.errors import ConfigError, DataError
 from rnnx.types import LeftOut
 
@@ -164,7 +164,7 @@ class TestHuggingFace:
 
     def rows(self, name: str, folder: Path, split: str = "train") -> list[tuple[str, str | None]]:
         found = huggingface.rows(name, folder, split, ("text", "label"))
-        return [(row.text, row.label) for row in checked(found, pytest.fail, ("text",), "label")]
+        return [(row.text, row.label) for row in told(checked(found, Ask()), pytest.fail)]
 
     @pytest.fixture
     def saved(self, tmp_path: Path) -> Path:
@@ -336,7 +336,7 @@ def test_labels_of_a_parquet_file(tmp_path: Path) -> None:
 
 
 def test_the_mark_of_utf8_is_not_text() -> None:
-    assert [row.text for row in lines(["\ufeffgood\n", "\ufeffbad\n"], "standard input", pytest.fail)] == [
+    assert [row.text for row in told(lines(["\ufeffgood\n", "\ufeffbad\n"], "standard input"), pytest.fail)] == [
         "good",
         "\ufeffbad",
     ]

@@ -16,9 +16,13 @@ from rich.color import ColorSystem
 from rich.console import Console
 from rich.style import Style
 
+from rnnx.data.rows import Row
 from rnnx.render import corpus, formats, palette, phrases, picture, plain
 from rnnx.render.curve import curve
+from rnnx.render.tables import Long
 from rnnx.render.text import number, percent, signed, visible
+from rnnx.render.writers import Record
+from rnnx.render.writers import Style as Written
 from rnnx.text import fields
 from rnnx.text.tokenizer import words
 from rnnx.types import Attribution, Counts, Explanation, Item, Phrase, Phrases, Prediction, Summary, Trace
@@ -312,13 +316,13 @@ class TestPhrases:
         assert "\u2514 body: at all" in drawn
 
     def test_csv_is_a_row_a_phrase(self) -> None:
-        rows = list(formats.rows([tree()]))
+        rows = table(tree())
         assert [(r["position"], r["tokens"], r["phrase"], r["score"], r["interaction"]) for r in rows[3:6]] == [
-            (3, 1, "all", 0.02, 0.0),
-            (0, 2, "not bad", 0.5, 2.9),
-            (2, 2, "at all", 0.02, -0.01),
+            ("3", "1", "all", "0.02", "0.0"),
+            ("0", "2", "not bad", "0.5", "2.9"),
+            ("2", "2", "at all", "0.02", "-0.01"),
         ]
-        assert all(r["phrase"] == "not bad at all"[r["start"] : r["end"]] for r in rows)
+        assert all(r["phrase"] == "not bad at all"[int(r["start"]) : int(r["end"])] for r in rows)
 
     def test_hostile_text_is_shown(self) -> None:
         tokens = words(HOSTILE)
@@ -358,7 +362,7 @@ class TestFields:
         assert [line.split("\t")[0] for line in plain.lines(e)][2:6] == ["title: not", "bad", "body: at", "all"]
 
     def test_csv_has_them_as_a_column(self) -> None:
-        rows = list(formats.rows([explanation(self.ITEM), explanation()]))
+        rows = table(explanation(self.ITEM), explanation())
         assert [row["field"] for row in rows] == ["title", "title", "body", "body", "", "", "", ""]
 
     def test_a_hostile_name_is_shown(self) -> None:
@@ -515,25 +519,35 @@ def rgb(style: Style, part: str) -> palette.RGB:
     return triplet.red, triplet.green, triplet.blue
 
 
+def table(*explanations: Explanation, screen: bool = False) -> list[dict[str, str]]:
+    """A long CSV, read again."""
+    records = [Record(i, Row(e.text, None, f"x:{i}"), e) for i, e in enumerate(explanations)]
+    writer = Long(Written("csv", screen=screen))
+    return list(csv.DictReader(io.StringIO((writer.head(records[0]) + writer.rows(records)).decode())))
+
+
 class TestFormats:
     TRACE = Trace("chain", {"dy/dx_t": (1.0, 2.0, 3.0, 4.0)})
 
     def test_csv_is_a_row_a_token(self) -> None:
-        stream = io.StringIO()
-        formats.write_csv(formats.rows([explanation(), explanation("so, so", (1.0, 2.0, 3.0))]), stream)
-        rows = list(csv.DictReader(io.StringIO(stream.getvalue())))
+        rows = table(explanation(), explanation("so, so", (1.0, 2.0, 3.0)))
         assert [(r["row"], r["token"], r["score"]) for r in rows[3:6]] == [
             ("0", "all", "0.4"),
             ("1", "so", "1.0"),
             ("1", ",", "2.0"),
         ]
-        assert rows[1].keys() >= {"position", "start", "end", "target", "label", "probability", "method", "model"}
+        assert rows[1].keys() >= {"position", "start", "end", "target", "label", "probability", "method", "model", "id"}
 
     def test_csv_of_a_trace_has_its_columns(self) -> None:
         e = Explanation.from_dict(
             {**explanation().to_dict(), "evidence": {"kind": "trace", "view": "chain", "columns": self.TRACE.columns}}
         )
-        assert next(iter(formats.rows([e])))["dy/dx_t"] == 1.0
+        assert table(e)[0]["dy/dx_t"] == "1.0"
+
+    def test_csv_of_explanations_cannot_steer_a_terminal(self) -> None:
+        for screen in (True, False):
+            (row,) = table(explanation("\x1b", (1.0,)), screen=screen)
+            assert ("\x1b" in row["token"]) is not screen
 
     def test_csv_cannot_steer_a_terminal_but_a_file_is_exact(self) -> None:
         for screen in (True, False):

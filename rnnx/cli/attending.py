@@ -1,21 +1,13 @@
-"""``rnnx explain --by`` and ``--check``: explanations looked at again, and what several texts come to together."""
+"""``rnnx explain --by`` and ``--check``: what they go with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 from rnnx import registry
 from rnnx.cli.options import BYS
-from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError, did_you_mean
-
-if TYPE_CHECKING:
-    from rnnx.models.protocols import Classifier
-    from rnnx.types import Explanation
-
-PICTURES = ("text", "plain")  # formats for people
 
 
 @dataclass(frozen=True)
@@ -48,48 +40,3 @@ class Again:
             names = ", ".join(r.name for r in registry.methods().values() if r.family == "attention")
             flag = "--check" if self.check else "--by unit"
             raise UsageError(f"{flag} is about attention, not about {name}", f"leave out --method, or give {names}")
-
-    def applied(self, model: Classifier, explanations: Iterator[Explanation], seed: int) -> Iterator[Explanation]:
-        """The explanations with it."""
-        from rnnx import attending
-
-        if self.check:
-            explanations = attending.checked(model, explanations, seed)
-        if self.by == "unit":
-            return attending.by_unit(model, explanations)
-        return explanations if self.by is None else attending.projected(explanations, self.by)
-
-    def together(
-        self, explanations: Iterable[Explanation], kind: str, stream: TextIO, terminal: Terminal, looks: tuple[str, str]
-    ) -> Iterator[Explanation]:
-        """The explanations that are to be written one by one.
-
-        Of several, people get only what they come to together; beside other formats it is told on stderr. ``looks`` are
-        --color and --background.
-        """
-        if not self.attention:
-            yield from explanations
-            return
-        kept: list[Explanation] = []
-        for explanation in explanations:
-            kept.append(explanation)
-            if kind not in PICTURES:
-                yield explanation
-        if len(kept) > 1:
-            aside = kind not in PICTURES
-            _tell(kept, "plain" if aside else kind, terminal.stderr if aside else stream, terminal, looks)
-        elif kind in PICTURES:
-            yield from kept
-
-
-def _tell(
-    explanations: list[Explanation], kind: str, stream: TextIO, terminal: Terminal, looks: tuple[str, str]
-) -> None:
-    from rnnx.render import palette, several
-
-    if kind == "text":
-        console = terminal.console(looks[0], file=stream)
-        several.show(console, explanations, palette.theme(looks[1], terminal.environ))
-        return
-    for line in several.lines(explanations):
-        print(line, file=stream)

@@ -11,6 +11,7 @@ from rnnx import registry
 from rnnx.cli import inputs, options, outputs
 from rnnx.cli.options import BACKGROUNDS, OFS, choice, pairs
 from rnnx.cli.terminal import Terminal
+from rnnx.data.rows import Ask
 from rnnx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def compare(
     named = models or (model or catalog.DEFAULT,)
     faults = inputs.Faults(terminal)
     fields = inputs.text_fields(text_field, named[0])
-    rows = inputs.started(inputs.rows(texts, terminal, faults, fields))
+    ask = Ask(fields, guess=not text_field, say=terminal.say)
+    rows = inputs.rows(texts, terminal, ask, faults)
     from rnnx import comparing, loading
     from rnnx.models import batching
 

@@ -14,6 +14,7 @@ from rnnx.cli import inputs, options, outputs
 from rnnx.cli.measured import Progress, write
 from rnnx.cli.options import choice, pairs
 from rnnx.cli.terminal import Terminal
+from rnnx.data.rows import Ask, told
 from rnnx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,10 +133,10 @@ def evaluate(
     fields = inputs.text_fields(text_field, name)
     documents = _documents(eraser, split, texts, explanations, faults)
     if eraser:
-        rows = inputs.started(document.row for document in documents)
+        rows = told(inputs.started((document.row for document in documents), faults), faults)
     else:
         marks = (marks_field,) if marks_field else MARKS
-        rows = inputs.started(inputs.rows(texts, terminal, faults, fields, marks=marks))
+        rows = inputs.rows(texts, terminal, Ask(fields, marks=marks, guess=not text_field, say=terminal.say), faults)
     from rnnx import evaluation, loading, recording
     from rnnx.explainers import served
     from rnnx.models import batching

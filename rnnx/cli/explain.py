@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 
 from rnnx import registry
-from rnnx.cli import attending, inputs, options, outputs
+from rnnx.cli import attending, files, options, sinks
 from rnnx.cli.options import BACKGROUNDS, OFS, TRUSTS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
-
-if TYPE_CHECKING:
-    from rnnx.types import Explanation
-
 
 # What no setting may be called, and what to do instead.
 RESERVED = {
@@ -48,10 +43,18 @@ def explain(
     config: Annotated[
         str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")
     ] = None,
-    format_: options.Format = "auto",
+    format_: options.ExplainedFormat = "auto",
     output: options.Output = None,
     force: options.Force = False,
+    resume: options.Resume = False,
     text_field: options.TextField = None,
+    id_field: options.IdField = None,
+    keep: options.Keep = None,
+    input_format: options.InputFormat = None,
+    errors: options.Errors = None,
+    strict: options.Strict = False,
+    workers: options.Workers = 1,
+    from_: options.From = None,
     color: options.Color = "auto",
     background: options.Background = "auto",
     debug: options.Debug = False,
@@ -70,11 +73,13 @@ def explain(
       rnnx explain --by sentence reviews.csv
       rnnx explain --view chain "the first half drags"
       rnnx explain --view memory -m sentiment-lstm "the first half drags"
-      rnnx explain reviews.csv --format jsonl --output explained.jsonl
+      rnnx explain reviews.csv --output explained.jsonl
+      rnnx explain "reviews/*.csv" --keep stars --workers 2 --errors left_out.jsonl --output explained.parquet
+      rnnx explain reviews.csv --output explained.jsonl --resume
+      rnnx explain --from explained.jsonl --output explained.md
       cat reviews.txt | rnnx explain - --format csv
     """
     terminal: Terminal = context.obj
-    kind = outputs.pick(format_, output, terminal, color)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)
@@ -83,29 +88,22 @@ def explain(
         raise UsageError(f"--phrases is --view phrases, and there is --view {view}", "give one of them")
     view = "phrases" if phrases else view
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of, "trust": trust}
-    name, asked = _request(_section(config, terminal), {k: v for k, v in flags.items() if v is not None}, pairs(set_))
+    flags = {name: value for name, value in flags.items() if value is not None}
     again = attending.Again(by, check)
-    again.method(asked)
-    faults = inputs.Faults(terminal)
-    from rnnx.models import catalog
+    given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()))
+    shown = files.Shown(format_, color, background)
+    work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
+    if from_:
+        files.show(given, shown, work, terminal, {**flags, **pairs(set_)}, again)
+    else:
+        name, asked = _request(_section(config, terminal), flags, pairs(set_))
+        again.method(asked)
+        files.explain(given, shown, work, terminal, name, asked, again, {"engine": engine, "device": device})
 
-    name = name or catalog.DEFAULT
-    names = inputs.text_fields(text_field, name)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, names))
-    from rnnx import explaining, loading
-    from rnnx.models import batching
 
-    batching.hold_memory()
-    loaded = loading.load(name, engine=engine, device=device)
-    given = inputs.Asked(inputs.with_words(rows, loaded, faults, names), faults)
-    explained = explaining.explain(loaded, given.items, fields=names, left_out=given.left_out, **asked)
-    explanations = (explanation for _, explanation in given.beside(explained))
-    looked_at = again.applied(loaded, explanations, asked.get("seed", 0))
-    with outputs.opened(output, terminal, force) as stream:
-        found = outputs.counted(looked_at, terminal, stream)
-        found = again.together(found, kind, stream, terminal, (color, background))
-        _write(kind, found, stream, terminal, color, background)
-    faults.close()
+def _names(given: list[str] | None) -> tuple[str, ...]:
+    """Names that are repeated, or several in one."""
+    return tuple(dict.fromkeys(name for part in given or [] for name in part.split(",") if name))
 
 
 def _request(
@@ -134,33 +132,3 @@ def _section(config: str | None, terminal: Terminal) -> dict[str, Any]:
     from rnnx.config import load
 
     return load(config, environ=terminal.environ).explain.model_dump(exclude_none=True)
-
-
-def _write(
-    kind: str,
-    explanations: Iterable[Explanation],
-    stream: TextIO,
-    terminal: Terminal,
-    color: str,
-    background: str,
-) -> None:
-    from rnnx.render import formats
-
-    if kind == "text":
-        from rnnx.render import palette, picture
-
-        console = terminal.console(color, file=stream)
-        theme = palette.theme(background, terminal.environ)
-        for i, explanation in enumerate(explanations):
-            if i:
-                console.print()
-            picture.show(console, explanation, theme)
-    elif kind == "plain":
-        from rnnx.render import plain
-
-        for i, explanation in enumerate(explanations):
-            stream.write(("\n" if i else "") + "\n".join(plain.lines(explanation)) + "\n")
-            stream.flush()
-    else:
-        records = formats.rows(explanations) if kind == "csv" else (e.to_dict() for e in explanations)
-        formats.WRITERS[kind](records, stream)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
 from rnnx.data.files import exists
-from rnnx.data.readers import Row
+from rnnx.data.rows import ARGUMENT, Ask, Entry, Fault, Row, told
 from rnnx.errors import DataError, UsageError
 from rnnx.types import LeftOut
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rnnx.models.protocols import Classifier
 
 T = TypeVar("T")
-ARGUMENT = "the argument"
+HOPELESS = 10_000  # rows, and none of them good
 AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
 
 
@@ -37,60 +38,102 @@ class Faults:
         if self.told <= self.shown:
             self.terminal.warn(f"{what}; left out")
 
-    def close(self) -> None:
-        """Say how many there were, if not all were shown."""
-        if self.told > self.shown:
-            self.terminal.warn(f"{self.count} rows left out in all")
+    def earlier(self, rows: int) -> None:
+        """So many were left out before this process began."""
+        self.told, self.count = self.told + rows, self.count + rows
+        self.shown += rows
+
+    def close(self, reasons: str = "", file: str | None = None) -> None:
+        """Say how many there were, if not all were shown, and why; and which ``file`` has them all."""
+        if self.told > self.shown or (self.told and file):
+            why = f": {reasons}" if reasons else ""
+            self.terminal.warn(f"{self.count:,} rows left out in all{why}" + (f"; see {file}" if file else ""))
 
 
-def rows(
-    arguments: list[str] | None,
-    terminal: Terminal,
-    faults: Faults,
-    text: tuple[str, ...],
-    label: str = "label",
-    marks: tuple[str, ...] = (),
-) -> Iterator[Row]:
-    """The texts that the arguments name; without arguments those of a pipe.
+def entries(arguments: list[str] | None, terminal: Terminal, ask: Ask, kind: str | None = None) -> Iterator[Entry]:
+    """What the arguments name comes to, text by text; without arguments a pipe does.
 
-    Raises UsageError where there is nothing to read, DataError for a file that cannot be read.
+    ``kind`` is the suffix that says how files and standard input are read, if theirs does not. Raises UsageError where
+    there is nothing to read, DataError for a file that cannot be read.
     """
+    return read(sources(arguments, terminal), terminal, ask, kind)
+
+
+def rows(arguments: list[str] | None, terminal: Terminal, ask: Ask, faults: Fault) -> Iterator[Row]:
+    """The good ones of the ``entries``, the first of them read; ``faults`` hears of the others."""
+    return told(started(entries(arguments, terminal, ask), faults), faults)
+
+
+def sources(arguments: list[str] | None, terminal: Terminal) -> list[Row | Path | None]:
+    """What the arguments are: texts, files, or (None) standard input. Raises UsageError, DataError."""
     if not arguments and not terminal.stdin.isatty():
         arguments = ["-"]
     if not arguments:
         raise UsageError("no text to read", 'give a text in quotes, a file, or - for standard input: "not bad at all"')
-    sources = [_source(argument) for argument in arguments]
-    if len(sources) > 1 and all(isinstance(s, Row) and " " not in s.text for s in sources):
-        terminal.say(f"hint: these are {len(sources)} texts of one word each; quotes make one text of them")
-    return _read(sources, terminal, partial(readers.read, fault=faults, text=text, label=label, marks=marks), faults)
+    found = [source for argument in arguments for source in _sources(argument)]
+    if len(found) > 1 and all(isinstance(s, Row) and " " not in s.text for s in found):
+        terminal.say(f"hint: these are {len(found)} texts of one word each; quotes make one text of them")
+    return found
 
 
-def _read(
-    sources: list[Row | Path | None], terminal: Terminal, read: Callable[[Path], Iterator[Row]], faults: Faults
-) -> Iterator[Row]:
-    for source in sources:
+def read(found: list[Row | Path | None], terminal: Terminal, ask: Ask, kind: str | None = None) -> Iterator[Entry]:
+    """What the texts of sources come to, one after the other. Raises DataError for a file that cannot be read."""
+    sizes = [source.stat().st_size if isinstance(source, Path) else 0 for source in found]
+    for i, source in enumerate(found):
         if source is None:
-            yield from readers.lines(terminal.stdin, "standard input", faults)
+            if kind == ".parquet":
+                raise UsageError("Parquet is not read from standard input", "name the file")
+            yield from readers.parsed(terminal.stdin, "standard input", ask, kind or ".txt")
         elif isinstance(source, Path):
-            yield from read(source)
+            yield from readers.entries(source, replace(ask, meter=_share(ask.meter, sizes, i)), kind)
         else:
             yield source
 
 
-def _source(argument: str) -> Row | Path | None:
-    """What an argument is: a text, a file, or (None) standard input. Raises DataError if it is none of them."""
-    if argument == "-":
+def _share(meter: Callable[[float], None] | None, sizes: list[int], i: int) -> Callable[[float], None] | None:
+    """A meter for one of several files, which makes of its share theirs."""
+    if meter is None or not sum(sizes):
         return None
+    return lambda share: meter((sum(sizes[:i]) + share * sizes[i]) / sum(sizes))
+
+
+def _sources(argument: str) -> list[Row | Path | None]:
+    """What an argument is: a text, files, or (None) standard input. Raises DataError if it is none of them."""
+    if argument == "-":
+        return [None]
     if not argument.strip():
         raise DataError(f"the text {argument!r} is empty", "give at least one word")
     path = Path(argument)
-    if not exists(path):
-        if readers.looks_like_a_file(argument):
-            raise DataError(f"{argument}: no such file", f"check the name; if it is a text, {AS_TEXT}")
-        return _literal(argument)
-    if path.is_dir():
-        raise DataError(f"{argument} is a folder", f"name its files, as {path}/*.txt; if it is a text, {AS_TEXT}")
-    return path
+    if exists(path):
+        return list(_files(path)) if path.is_dir() else [path]
+    if found := _matches(argument):
+        return list(found)
+    if readers.looks_like_a_file(argument):
+        raise DataError(f"{argument}: no such file", f"check the name; if it is a text, {AS_TEXT}")
+    return [_literal(argument)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The data files of a folder and of those in it, by name. Raises DataError where there is none."""
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix and readers.suffix(path) in readers.FORMATS and path.is_file() and not path.name.startswith(".")
+    )
+    if not found:
+        known = " ".join(sorted(readers.FORMATS))
+        raise DataError(f"{folder} is a folder without data files", f"they end in {known}; if it is a text, {AS_TEXT}")
+    return found
+
+
+def _matches(argument: str) -> list[Path]:
+    """The files that a pattern means which the shell has left alone."""
+    path, found = Path(argument), list[Path]()
+    if any(sign in argument for sign in "*?["):
+        with suppress(OSError, ValueError):  # it is no pattern
+            found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    shown = path.name.startswith(".")  # as shells do it
+    return [file for file in found if file.is_file() and (shown or not file.name.startswith("."))]
 
 
 def text_fields(given: list[str] | None, model: str) -> tuple[str, ...]:
@@ -104,15 +147,21 @@ def text_fields(given: list[str] | None, model: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given)) if given and set(given) != set(own) else own
 
 
-def started(found: Iterator[Row]) -> Iterator[Row]:
-    """The same rows, the first of them read: a file that cannot be read is worth saying before anything else.
+def started(found: Iterator[Entry], faults: Fault) -> Iterator[Entry]:
+    """The same entries, the first text of them read: a file that cannot be read is worth saying before anything else.
 
-    Raises DataError if there is none.
+    Raises DataError if there is none, or none for very long; ``faults`` hears why.
     """
-    first = next(found, None)
-    if first is None:
-        raise DataError("no text in what was given", "a text a line, or a file with a field of texts")
-    return chain([first], found)
+    begin: list[Entry] = []
+    for entry in found:
+        begin.append(entry)
+        if isinstance(entry, Row):
+            return chain(begin, found)
+        if len(begin) == HOPELESS:
+            raise DataError(f"none of the first {HOPELESS:,} rows can be used; {begin[0]}", "look at the first of them")
+    for entry in begin:
+        faults(cast(LeftOut, entry))
+    raise DataError("no text in what was given", "a text a line, or a file with a field of texts")
 
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:

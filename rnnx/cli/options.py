@@ -8,10 +8,13 @@ import typer
 
 from rnnx import registry
 from rnnx.errors import UsageError, did_you_mean
+from rnnx.render import writers
 from rnnx.render.formats import WRITERS
 from rnnx.settings import Of as Ofs
 
 FORMATS = ("auto", "text", "plain", *WRITERS)
+EXPLAINED = ("auto", *writers.FORMATS)  # the formats of explanations
+INPUTS = ("txt", "csv", "tsv", "jsonl", "json", "parquet")
 COLORS = ("auto", "always", "never")
 ENGINES = ("numpy", "torch")
 DEVICES = ("auto", "cpu", "cuda")
@@ -35,7 +38,7 @@ Texts = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TEXT | FILE | -]...",
-        help="Texts, files of texts (.txt .csv .tsv .jsonl .parquet, also .gz), or - for standard input.",
+        help="Texts, files of texts (.txt .csv .tsv .jsonl .parquet, also .gz), folders and patterns of them, or -.",
     ),
 ]
 Model = Annotated[
@@ -88,6 +91,15 @@ Format = Annotated[
         autocompletion=lambda: list(FORMATS[1:]),
     ),
 ]
+ExplainedFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help=f"{', '.join(EXPLAINED)}. auto: text on a terminal; in a pipe jsonl, plain for texts as arguments.",
+        autocompletion=lambda: list(EXPLAINED[1:]),
+    ),
+]
 Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write there; its suffix chooses the format."),
@@ -99,6 +111,42 @@ TextField = Annotated[
         "--text-field",
         metavar="NAME",
         help="The field or column of the text; repeat to join several. By default the model's, or text.",
+    ),
+]
+IdField = Annotated[
+    str | None,
+    typer.Option(
+        "--id-field", metavar="NAME", help="The field or column that names a row; by default id, if it is there."
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option("--keep", metavar="NAME", help="A field or column to carry along; repeat, or a,b for several."),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        help=f"How files and standard input are read, whatever their suffix: {', '.join(INPUTS)}.",
+        autocompletion=lambda: list(INPUTS),
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where the same command was interrupted; with nothing to go on, begin.")
+]
+Errors = Annotated[
+    str | None,
+    typer.Option("--errors", metavar="FILE", help="Write there, as JSON lines, which rows were left out, and why."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="A bad row is an error, and not left out.")]
+Workers = Annotated[
+    int,
+    typer.Option("--workers", min=1, max=256, help="So many processes, of one thread each; the results are the same."),
+]
+From = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from", metavar="FILE", help="Show saved explanations (.jsonl .json, also .gz, or -) without a model."
     ),
 ]
 LabelField = Annotated[

@@ -26,11 +26,18 @@ def pick(asked: str, output: str | None, terminal: Terminal, color: str, more: M
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
-    suffix = Path(str(output)).suffix.lower()
-    if suffix not in suffixes:
-        known = ", ".join(suffixes)
-        raise UsageError(f"--output {output}: no format for this suffix", f"end in {known}, or say it with --format")
-    return suffixes[suffix]
+    return by_suffix(output, suffixes)
+
+
+def by_suffix(output: str | None, known: Mapping[str, str], *, zipped: bool = False) -> str:
+    """The format that the suffix of a file means, with that of .gz left out if it is ``zipped``. Raises UsageError."""
+    path = Path(str(output))
+    suffix = Path(path.stem if zipped else path).suffix.lower()
+    if suffix not in known:
+        raise UsageError(
+            f"--output {output}: no format for this suffix", f"end in {', '.join(known)}, or say it with --format"
+        )
+    return known[suffix]
 
 
 @contextmanager

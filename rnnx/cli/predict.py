@@ -10,6 +10,7 @@ import typer
 
 from rnnx.cli import inputs, options, outputs
 from rnnx.cli.terminal import Terminal
+from rnnx.data.rows import Ask
 
 if TYPE_CHECKING:
     from rnnx.data.readers import Row
@@ -48,7 +49,8 @@ def predict(
 
     name = model or catalog.DEFAULT
     names = inputs.text_fields(text_field, name)
-    rows = inputs.started(inputs.rows(texts, terminal, faults, names, field))
+    ask = Ask(names, field, guess=not text_field, say=terminal.say)
+    rows = inputs.rows(texts, terminal, ask, faults)
     from rnnx import explaining, loading
     from rnnx.models import batching
 

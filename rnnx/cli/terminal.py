@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rnnx.render.text import visible
 
@@ -56,18 +56,21 @@ class Terminal:
         from rich.console import Console
 
         stream = file or self.stdout
+        return Console(file=stream, **self.looks(choice, stream))
+
+    def looks(self, choice: str, stream: TextIO) -> dict[str, Any]:
+        """What a rich console needs to know to write for a stream."""
         coloured = self.coloured(choice, stream)
-        return Console(
-            file=stream,
-            width=self.columns(),
-            force_terminal=coloured,
-            color_system=self._colours() if coloured else None,
-            no_color=bool(self.environ.get("NO_COLOR")) and choice != "always",
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        return {
+            "width": self.columns(),
+            "force_terminal": coloured,
+            "color_system": self._colours() if coloured else None,
+            "no_color": bool(self.environ.get("NO_COLOR")) and choice != "always",
+            "highlight": False,
+            "markup": False,
+            "emoji": False,
+            "legacy_windows": False,
+        }
 
     def _colours(self) -> Literal["standard", "256", "truecolor"]:
         """How many colours the terminal says it has; one that says nothing is taken for a modern one."""

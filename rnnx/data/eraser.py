@@ -12,7 +12,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnnx.data.readers import Fault, Row, decoded, text_lines
+from rnnx.data.readers import Fault, Row, text_lines
+from rnnx.data.rows import encodes
 from rnnx.errors import DataError
 from rnnx.types import LeftOut
 
@@ -71,7 +72,7 @@ def _document(annotation: Mapping[str, Any], table: Mapping[str, str], folder: P
     docids = {*(annotation.get("docids") or ()), *(evidence["docid"] for evidence in evidences)} or {name}
     (docid,) = docids
     text = table[docid] if table else "".join(text_lines(folder / "docs" / docid))
-    if not decoded(text, where, lambda fault: None):
+    if not encodes(text):
         raise ValueError("not UTF-8")
     words = text.split()
     edges = [0, *accumulate(len(word) + 1 for word in words)]

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rnnx.data.tables import need
+from rnnx.data.rows import need
 from rnnx.errors import ConfigError, DataError, did_you_mean
 
 _BUILDERS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet", ".txt": "text"}

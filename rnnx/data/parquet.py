@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rnnx.data.tables import need
+from rnnx.data.rows import Ask, Found
 from rnnx.errors import ConfigError, DataError
 
 ROWS = 1024  # held at a time
 
 
-def rows(path: Path, must: tuple[str, ...], may: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, fields by column) for each row, with those columns that ``must`` or ``may`` be there.
+def rows(path: Path, ask: Ask) -> Iterator[Found]:
+    """(where, fields by column) for each row, with those columns that are asked for.
 
     Raises DataError for a file that cannot be read or lacks a column that must be there, ConfigError without pyarrow.
     """
@@ -26,12 +25,15 @@ def rows(path: Path, must: tuple[str, ...], may: tuple[str, ...] = ()) -> Iterat
     try:
         with path.open("rb") as stream, ParquetFile(stream) as file:
             columns = file.schema_arrow.names
-            need(must, columns, str(path))
-            wanted = [name for name in dict.fromkeys((*must, *may)) if name in columns]
-            number = count(1)
+            asked = ask.of(columns, str(path))
+            wanted = [name for name in dict.fromkeys((*asked.must, asked.label)) if name in columns]
+            done = 0
             for batch in file.iter_batches(ROWS, columns=wanted):
                 for fields in _fields(batch):
-                    yield f"{path}:row {next(number)}", fields
+                    done += 1
+                    yield f"{path}:row {done}", fields
+                if ask.meter:
+                    ask.meter(done / file.metadata.num_rows)
     except (OSError, ValueError, ArrowException) as error:
         reason = getattr(error, "strerror", None) or f"not a Parquet file that can be read ({_first(error)})"
         raise DataError(f"{path}: {reason}", "check the name, and that the file is whole") from None

@@ -1,25 +1,26 @@
 """Files of texts, read as a stream of rows: JSON lines, JSON, CSV, TSV and plain text, also gzipped; Parquet.
 
-A bad row does not stop the rest: ``fault`` is told where it is and what is wrong, and reading goes on.
+A bad row does not stop the rest: in its place comes where it is and what is wrong, and reading goes on.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
-import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, cast
 
-from rnnx.data import parquet, tables, words
-from rnnx.errors import DataError, did_you_mean
-from rnnx.types import Item, LeftOut
+from rnnx.data import parquet, tables
+from rnnx.data.rows import ARGUMENT, NOT_UTF8, Ask, Entry, Fault, Found, Row, checked, encodes, joined, told
+from rnnx.errors import DataError
+from rnnx.types import LeftOut
 
-Fault = Callable[[LeftOut], None]
-Spans = tuple[tuple[int, int], ...]
-Found = tuple[str, Mapping[str, Any]]  # where a row stands, and its fields
+__all__ = ["ARGUMENT", "Ask", "Entry", "Fault", "Found", "Row", "checked", "joined", "read", "told"]
+
 BOM = "\ufeff"
 LONG_NUMBER = "a number has more digits than Python reads"
 JSON_LINES = "a JSON object a line goes into a .jsonl file"
@@ -34,70 +35,51 @@ FOREIGN = _PACKED | _OFFICE | _STORED  # which are no text, and which rnnx does 
 _NAMES = FORMATS | FOREIGN | {".md", ".html", ".log", ".gz", ".cvs"}
 
 
-class Row(NamedTuple):
-    """A text, its label if the file has one, and where it stands ("file:line").
-
-    A text of several fields has these too, and ``text`` is what they are joined to. ``marks`` are the spans of the text
-    that somebody has marked, each from a character to before another; None where the file says nothing of them.
-    """
-
-    text: str
-    label: str | None
-    where: str
-    fields: Mapping[str, str] | None = None
-    marks: Spans | None = None
-
-    @property
-    def item(self) -> Item:
-        """The fields, or the text that has none."""
-        return self.fields or self.text
-
-
-def joined(fields: Mapping[str, str]) -> str:
-    """The text of several fields: one a line, without the empty ones."""
-    return "\n".join(text for text in fields.values() if text.strip())
-
-
 def read(
-    path: Path,
-    fault: Fault,
-    *,
-    text: tuple[str, ...] = ("text",),
-    label: str = "label",
-    labelled: bool = False,
-    marks: tuple[str, ...] = (),
+    path: Path, fault: Fault, *, text: tuple[str, ...] = ("text",), label: str = "label", labelled: bool = False
 ) -> Iterator[Row]:
-    """The rows of a file; its format is told by the suffix, and any suffix that is not known is a text a line.
+    """The good rows of a file; ``fault`` is told of the others. See ``entries``."""
+    return told(entries(path, Ask(text, label, labelled)), fault)
 
-    ``text`` and ``label`` name the fields, several for a text that is joined; ``labelled`` says that there must be
-    a label field. A text may be a list of words, which are joined by blanks. ``marks`` are names that the field of
-    marked spans may have: pairs of characters, or of words where the text is a list of them. Raises DataError if the
-    file cannot be read, is of a kind that rnnx does not read, is no text, or is a table without a field that must be
-    there; ConfigError where reading it needs a package that is missing.
+
+def entries(path: Path, ask: Ask, kind: str | None = None) -> Iterator[Entry]:
+    """What the rows of a file come to, in order.
+
+    Its format is told by the suffix, or by ``kind``, a suffix too; any that is not known is a text a line. Raises
+    DataError if the file cannot be read, is of a kind that rnnx does not read, is no text, or is a table without a
+    field that must be there; ConfigError where reading it needs a package that is missing.
     """
-    kind = suffix(path)
+    kind = kind or suffix(path)
     if kind in FOREIGN:
         known = " ".join(sorted(FORMATS))
         raise DataError(f"{path}: rnnx does not read {kind} files", f"save it as one of {known}, also .gz")
-    must = (*text, label) if labelled else tuple(text)
     if kind == ".parquet":
-        yield from checked(parquet.rows(path, must, (*text, label)), fault, text, label, labelled)
-    elif kind in _JSON:
+        return checked(parquet.rows(path, ask), ask)
+    return parsed(text_lines(path, ask.meter), str(path), ask, kind)
+
+
+def parsed(stream: Iterable[str], name: str, ask: Ask, kind: str) -> Iterator[Entry]:
+    """The same of lines that are read already; ``name`` is what they are called. Raises DataError."""
+    if kind in _JSON:
         parse = _json_array if kind == ".json" else _json_lines
-        yield from checked(parse(text_lines(path), str(path), fault), fault, text, label, labelled, marks)
-    elif kind in _TABLES:
-        found = tables.rows(text_lines(path), str(path), fault, _TABLES[kind], must, (*text, label))
-        yield from checked(found, fault, text, label, labelled)
-    else:
-        yield from lines(text_lines(path), str(path), fault)
+        return checked(parse(stream, name), ask)
+    if kind in _TABLES:
+        return checked(tables.rows(stream, name, _TABLES[kind], ask), ask)
+    return lines(stream, name)
 
 
-def lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Row]:
+def objects(stream: Iterable[str], name: str, *, array: bool = False) -> Iterator[Found | LeftOut]:
+    """The JSON objects of lines, or of one ``array``, whatever their fields are."""
+    return _json_array(stream, name) if array else _json_lines(stream, name)
+
+
+def lines(stream: Iterable[str], name: str) -> Iterator[Entry]:
     """A text a line; blank lines are passed over."""
     for number, line in enumerate(stream, 1):
-        where = f"{name}:{number}"
-        if decoded(line, where, fault) and line.strip():
-            yield Row(line.rstrip("\r\n").removeprefix(BOM if number == 1 else ""), None, where)
+        if not encodes(line):
+            yield LeftOut(f"{name}:{number}", NOT_UTF8)
+        elif line.strip():
+            yield Row(line.rstrip("\r\n").removeprefix(BOM if number == 1 else ""), None, f"{name}:{number}")
 
 
 def suffix(path: Path) -> str:
@@ -124,16 +106,22 @@ def looks_like_a_file(name: str) -> bool:
     return not any(c.isspace() for c in name) and (Path(name).suffix.lower() in _NAMES or suffix(Path(name)) in _NAMES)
 
 
-def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a plain or gzipped file; bytes that are not UTF-8 become surrogates. Raises DataError."""
-    opener = gzip.open if path.suffix == ".gz" else open
+def text_lines(path: Path, meter: Callable[[float], None] | None = None) -> Iterator[str]:
+    """The lines of a plain or gzipped file; bytes that are not UTF-8 become surrogates. Raises DataError.
+
+    ``meter`` hears now and then which share of the file was read.
+    """
     try:
-        with opener(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-            for number, line in enumerate(cast(IO[str], stream)):
+        with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else nullcontext(raw) as unzipped:
+            size = path.stat().st_size or 1
+            stream = io.TextIOWrapper(cast(IO[bytes], unzipped), "utf-8-sig", "surrogateescape", newline="")
+            for number, line in enumerate(stream):
                 if number == 0 and "\0" in line:
                     raise DataError(
                         f"{path} is not text in UTF-8", "save it as UTF-8 (it may be UTF-16, or no text at all)"
                     )
+                if meter and number % 64 == 0:
+                    meter(raw.tell() / size)
                 yield line
     except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a name with a NUL
         reason = getattr(error, "strerror", None) or str(error)
@@ -142,22 +130,27 @@ def text_lines(path: Path) -> Iterator[str]:
         ) from None
 
 
-def _json_lines(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Found]:
+def _json_lines(stream: Iterable[str], name: str) -> Iterator[Found | LeftOut]:
     for number, line in enumerate(stream, 1):
         where = f"{name}:{number}"
-        if not line.strip() or not decoded(line, where, fault):
-            continue
-        try:
-            yield where, json.loads(line)
-        except json.JSONDecodeError as error:
-            fault(LeftOut(where, "not JSON", f"{error.msg.lower()}, column {error.colno}"))
-        except ValueError:
-            fault(LeftOut(where, LONG_NUMBER))
-        except RecursionError:
-            fault(LeftOut(where, "nested too deeply"))
+        if not encodes(line):
+            yield LeftOut(where, NOT_UTF8)
+        elif line.strip():
+            yield _object(line, where)
 
 
-def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Found]:
+def _object(line: str, where: str) -> Found | LeftOut:
+    try:
+        return where, json.loads(line)
+    except json.JSONDecodeError as error:
+        return LeftOut(where, "not JSON", f"{error.msg.lower()}, column {error.colno}")
+    except ValueError:
+        return LeftOut(where, LONG_NUMBER)
+    except RecursionError:
+        return LeftOut(where, "nested too deeply")
+
+
+def _json_array(stream: Iterable[str], name: str) -> Iterator[Found | LeftOut]:
     try:
         found = json.loads("".join(stream))
     except json.JSONDecodeError as error:
@@ -169,60 +162,3 @@ def _json_array(stream: Iterable[str], name: str, fault: Fault) -> Iterator[Foun
         raise DataError(f"{name}: nested too deeply", JSON_LINES) from None
     for number, item in enumerate(found if isinstance(found, list) else [found], 1):
         yield f"{name}:item {number}", item
-
-
-def checked(
-    rows: Iterable[Found],
-    fault: Fault,
-    text: tuple[str, ...],
-    label: str,
-    labelled: bool = False,
-    marks: tuple[str, ...] = (),
-) -> Iterator[Row]:
-    """Rows that have their fields, and a text with something in it; of several fields some may be empty."""
-    for where, given in rows:
-        fields = words.joined(given, text)
-        reason, detail = _fault(fields, text, label, labelled)
-        if reason:
-            fault(LeftOut(where, reason, detail))
-            continue
-        parts = {name: fields[name] or "" for name in text}
-        found = _label(fields.get(label))
-        whole = parts[text[0]] if len(text) == 1 else joined(parts)
-        if decoded(f"{whole}{found}", where, fault):
-            spans = words.spans(given, text, marks, where, fault) if len(text) == 1 else None
-            yield Row(whole, found, where, parts if len(text) > 1 else None, spans)
-
-
-def _fault(fields: Any, text: tuple[str, ...], label: str, labelled: bool) -> tuple[str, str]:
-    """What is wrong with the fields of a row, if anything, and the particulars."""
-    if not isinstance(fields, dict):
-        return "not an object with fields", ""
-    for name in (*text, label) if labelled else text:
-        if name not in fields:
-            return f"no field {name!r}", did_you_mean(name, sorted(map(str, fields)))
-    for name in text:
-        if not isinstance(fields[name] or "", str):
-            return f"the field {name!r} has no text in it", ""
-    if not any((fields[name] or "").strip() for name in text):
-        return f"the field {text[0]!r} has no text in it" if len(text) == 1 else f"no text in {', '.join(text)}", ""
-    if labelled and not isinstance(fields[label], str | int | float | None):
-        return f"the field {label!r} holds no label", f"it is a {type(fields[label]).__name__}"
-    return "", ""
-
-
-def _label(found: Any) -> str | None:
-    """A label as text, 1.0 as 1; None for one that is blank, no finite number, or no single value."""
-    if isinstance(found, float) and math.isfinite(found):
-        return str(int(found) if found.is_integer() else found)
-    return str(found).strip() or None if isinstance(found, str | int) else None
-
-
-def decoded(text: str, where: str, fault: Fault) -> bool:
-    """Whether a text was UTF-8; ``fault`` hears if it was not."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        fault(LeftOut(where, "not UTF-8"))
-        return False
-    return True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnnx.config import Data, Source
 from rnnx.data import huggingface, readers
-from rnnx.data.readers import Fault, Row
+from rnnx.data.rows import NOT_UTF8, Fault, Row, encodes
 from rnnx.errors import DataError
 from rnnx.types import LeftOut
 
@@ -26,7 +26,7 @@ def rows(source: Source, data: Data, fault: Fault) -> Iterator[Row]:
         must = (*data.fields, data.label) if labelled else data.fields
         name = source.path.removeprefix(HUGGINGFACE)
         stream = huggingface.rows(name, Path(data.folder), source.split, must)
-        found = readers.checked(stream, fault, data.fields, data.label, labelled)
+        found = readers.told(readers.checked(stream, readers.Ask(data.fields, data.label, labelled)), fault)
     elif path.is_dir():
         found = _classes(source.path, path, data, fault)
     else:
@@ -94,8 +94,9 @@ def _texts(folder: Path, fault: Fault) -> Iterator[Row]:
         raise DataError(f"{folder}: no .txt file in it", "it should hold the texts of the class, a file each")
     for file in files:
         text = "".join(readers.text_lines(file)).strip()
-        if readers.decoded(text, str(file), fault):
-            if text:
-                yield Row(text, None, str(file))
-            else:
-                fault(LeftOut(str(file), "no text in it"))
+        if not encodes(text):
+            fault(LeftOut(str(file), NOT_UTF8))
+        elif text:
+            yield Row(text, None, str(file))
+        else:
+            fault(LeftOut(str(file), "no text in it"))

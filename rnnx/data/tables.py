@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from rnnx.errors import DataError, did_you_mean
+from rnnx.data.rows import Ask, Found
+from rnnx.errors import DataError
 from rnnx.types import LeftOut
 
 LONGEST = 1_000  # lines that a quoted field may go on for; beyond, its quote was never meant to open
 
 
-def rows(
-    stream: Iterable[str],
-    name: str,
-    fault: Callable[[LeftOut], None],
-    delimiter: str,
-    must: tuple[str, ...],
-    may: tuple[str, ...] = (),
-) -> Iterator[tuple[str, dict[str, str]]]:
+def rows(stream: Iterable[str], name: str, delimiter: str, ask: Ask) -> Iterator[Found | LeftOut]:
     """(where, fields by column) for each row under the header; a CSV whose header has semicolons uses those.
 
-    ``must`` and ``may`` are the columns that will be asked for. Raises DataError if the header lacks one of the
-    first, or has one of them twice.
+    Raises DataError if the header lacks a column that is asked for, or has it twice.
     """
     csv.field_size_limit(2**31 - 1)
     lines = _Lines(line for line in stream)
-    header = _header(lines, name, delimiter, must, may)
+    header = _header(lines, name, delimiter, ask)
     if header is None:
         return
     columns, delimiter = header
     for where, values, problem in _records(lines, name, delimiter):
         if problem:
-            fault(LeftOut(where, problem))
+            yield LeftOut(where, problem)
         elif values and len(values) != len(columns):
-            fault(LeftOut(where, f"{len(values)} columns, not {len(columns)} as the header has"))
+            yield LeftOut(where, f"{len(values)} columns, not {len(columns)} as the header has")
         elif values:
             yield where, dict(zip(columns, values, strict=True))
 
@@ -78,9 +71,7 @@ def _records(lines: _Lines, name: str, delimiter: str) -> Iterator[tuple[str, li
             yield where, values, ""
 
 
-def _header(
-    lines: _Lines, name: str, delimiter: str, must: tuple[str, ...], may: tuple[str, ...]
-) -> tuple[list[str], str] | None:
+def _header(lines: _Lines, name: str, delimiter: str, ask: Ask) -> tuple[list[str], str] | None:
     """The columns' names and the delimiter; None for an empty file."""
     first = next((line for line in lines if line.strip()), None)
     if first is None:
@@ -93,15 +84,8 @@ def _header(
     if problem:
         raise DataError(f"{where}: {problem}", "mend the header")
     columns = [value.strip() for value in values]
-    need(must, columns, where)
-    for field in (*must, *may):
+    asked = ask.of(columns, where)
+    for field in (*asked.must, asked.label):
         if columns.count(field) > 1:
             raise DataError(f"{where}: two columns are called {field!r}", "rename one of them")
     return columns, delimiter
-
-
-def need(must: tuple[str, ...], columns: Sequence[str], where: str) -> None:
-    """Raise DataError, with the columns that there are, if one is missing."""
-    for field in must:
-        if field not in columns:
-            raise DataError(f"{where}: no column {field!r}", did_you_mean(field, list(columns)))

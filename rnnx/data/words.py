@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
-
-from rnnx.types import LeftOut
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -19,21 +17,18 @@ def joined(fields: Any, text: Sequence[str]) -> Any:
     return {**fields, **lists} if lists else fields
 
 
-def spans(
-    fields: Any, text: Sequence[str], marks: Sequence[str], where: str, fault: Callable[[LeftOut], None]
-) -> Spans | None:
+def spans(fields: Any, text: str, marks: Sequence[str]) -> Spans | None:
     """The marked spans, in characters, of the first of ``marks`` that is there; None without one.
 
-    ``fault`` is told of one that holds no pairs; the text goes on without it.
+    Raises ValueError for one that holds no pairs.
     """
     name = next((name for name in marks if fields.get(name) is not None), None)
     if name is None:
         return None
     found = fields[name]
     if not isinstance(found, list) or not all(map(_is_pair, found)):
-        fault(LeftOut(where, f"the field {name!r} holds no pairs [start, end]"))
-        return None
-    words = fields[text[0]]
+        raise ValueError(f"the field {name!r} holds no pairs [start, end]")
+    words = fields[text]
     if not _is_words(words):
         return tuple((start, end) for start, end in found)
     starts = [0, *accumulate(len(word) + 1 for word in words)]

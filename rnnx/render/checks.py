@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from rnnx import verdict
 from rnnx.render.text import number, visible
 from rnnx.types import Explanation
 from rnnx.verdict import Test
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 FADED = "bright_black"
 RULE = "explains: all five tests pass; in part: three or four; else it does not"
@@ -31,6 +30,7 @@ _NAMES = {
 }
 
 Report = Mapping[str, Any]
+Tested = dict[str, dict[str, Any]]  # for each predicted label sums of the figures, and how many have which verdict
 
 
 def report(explanation: Explanation) -> Report | None:
@@ -49,58 +49,50 @@ def plain(found: Report) -> Iterator[str]:
     yield f"verdict: attention {_said(found['verdict'], 'this prediction')} ({RULE})"
 
 
-def summary(explanations: Sequence[Explanation]) -> Group:
-    """Of several texts, for the terminal."""
-    reports = _reports(explanations)
-    title, parts = Text("\n".join(_title(explanations)), "bold"), Text("\n".join(_parts(explanations)), FADED)
-    return Group(title, Text(), _table(_rows(*_means(reports)), _whole(reports)), parts)
+def add(found: Tested, explanation: Explanation) -> None:
+    """Count what was tested of one more text."""
+    if checked := report(explanation):
+        own = {"figures": verdict.sums([checked]), "verdicts": {checked["verdict"]: 1}}
+        merge(found, {explanation.prediction.label: own})
 
 
-def summary_lines(explanations: Sequence[Explanation]) -> Iterator[str]:
-    """The same, a fact a line."""
-    reports = _reports(explanations)
-    yield from _title(explanations)
-    yield from _lines(_rows(*_means(reports)))
-    yield f"verdict: {_whole(reports)} ({RULE})"
-    yield from _parts(explanations)
+def merge(found: Tested, other: Tested) -> None:
+    """Add the counts of more texts."""
+    for label, more in other.items():
+        own = found.setdefault(label, {"figures": verdict.sums([]), "verdicts": {}})
+        own["figures"] = verdict.added([own["figures"], more["figures"]])
+        own["verdicts"] = dict(Counter(own["verdicts"]) + Counter(more["verdicts"]))
 
 
-def _reports(explanations: Sequence[Explanation]) -> list[Report]:
-    return [found for e in explanations if (found := report(e)) is not None]
+def summary(found: Tested) -> Iterator[str]:
+    """Of several texts, a fact a line."""
+    counts = sum((Counter(own["verdicts"]) for own in found.values()), Counter[str]())
+    every = verdict.added(own["figures"] for own in found.values())
+    means = verdict.means(every)
+    yield f"does attention explain these {counts.total():,} predictions? means, \u00b1 standard deviations:"
+    yield from _lines(_rows(means, verdict.deviations(every)))
+    said = _said(verdict.verdict(verdict.tests(means)), "these predictions")
+    yield f"verdict: attention, on average, {said} ({RULE})"
+    names = (verdict.EXPLAINS, verdict.IN_PART, verdict.NOT, verdict.UNTESTED)
+    yield "text by text: " + ", ".join(f"{name} {counts[name]:,}" for name in names if counts[name])
+    yield from (_of_label(label, own) for label, own in sorted(found.items()))
 
 
-def _means(reports: Sequence[Report]) -> tuple[Report, Mapping[str, float]]:
-    return verdict.means(reports), verdict.deviations(reports)
-
-
-def _title(explanations: Sequence[Explanation]) -> Iterator[str]:
-    yield f"{len(explanations)} texts, {visible(explanations[0].model)}: means, \u00b1 standard deviations"
-
-
-def _whole(reports: Sequence[Report]) -> str:
-    found = verdict.verdict(verdict.tests(verdict.means(reports)))
-    return f"attention, on average, {_said(found, 'these predictions')}"
+def _of_label(label: str, own: Mapping[str, Any]) -> str:
+    """Tau of the texts with this prediction."""
+    figures = verdict.added([own["figures"]])
+    means, spread = verdict.means(figures), verdict.deviations(figures)
+    parts = [
+        f"\u03c4 with {name} {_figure(key, means[key])} \u00b1 {number(spread[key])}"
+        for name, key in (("leave-one-out", "tau_leave_one_out"), ("gradients", "tau_gradient"))
+    ]
+    return f"predicted {visible(label)} ({sum(own['verdicts'].values()):,}): {', '.join(parts)}"
 
 
 def _said(found: str, what: str) -> str:
     if found == verdict.UNTESTED:
         return f"{found}: too few tokens, or all alike"
     return f"explains {what} in part" if found == verdict.IN_PART else f"{found} {what}"
-
-
-def _parts(explanations: Sequence[Explanation]) -> Iterator[str]:
-    """How many texts have which verdict, and tau by predicted label."""
-    counts = Counter(found["verdict"] for found in _reports(explanations))
-    names = (verdict.EXPLAINS, verdict.IN_PART, verdict.NOT, verdict.UNTESTED)
-    yield "text by text: " + ", ".join(f"{name} {counts[name]}" for name in names if counts[name])
-    for label in dict.fromkeys(e.prediction.label for e in explanations):
-        own = _reports([e for e in explanations if e.prediction.label == label])
-        means, spread = _means(own)
-        parts = [
-            f"\u03c4 with {name} {_figure(key, means[key])} \u00b1 {number(spread[key])}"
-            for name, key in (("leave-one-out", "tau_leave_one_out"), ("gradients", "tau_gradient"))
-        ]
-        yield f"predicted {visible(label)} ({len(own)}): {', '.join(parts)}"
 
 
 def _rows(found: Report, spread: Mapping[str, float]) -> list[tuple[Test, str]]:
@@ -129,6 +121,10 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _table(rows: Sequence[tuple[Test, str]], said: str) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(max_width=36)

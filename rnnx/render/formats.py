@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
-from rnnx.render.summary import words
 from rnnx.render.text import UNSAFE, escape, visible
-from rnnx.types import Attribution, Evidence, Explanation, Phrases, Regions, Trace, Units
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def to_json(data: Any) -> str:
     """One line of JSON, readable in any script, that cannot steer a terminal."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    return UNSAFE.sub(escape, text)
+    return UNSAFE.sub(escape, _ENCODER.encode(data))
 
 
 def write_jsonl(records: Iterable[dict[str, Any]], stream: TextIO) -> None:
@@ -62,57 +60,3 @@ WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
     "json": write_json,
     "csv": write_csv,
 }
-
-
-def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
-    """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0."""
-    for index, e in zip(count(), explanations, strict=False):
-        for values in _parts(e, e.evidence):
-            yield {
-                "row": index,
-                **values,
-                "target": e.target,
-                "label": e.prediction.label,
-                "probability": e.prediction.probability,
-                "method": e.method,
-                "model": e.model,
-            }
-
-
-def _parts(e: Explanation, evidence: Evidence) -> Iterator[dict[str, Any]]:
-    if isinstance(evidence, Phrases):
-        return _phrases(e, evidence)
-    if isinstance(evidence, Regions):
-        return _regions(e, evidence)
-    return _units(e, evidence) if isinstance(evidence, Units) else _tokens(e, evidence)
-
-
-def _regions(e: Explanation, evidence: Regions) -> Iterator[dict[str, Any]]:
-    for region in evidence.regions:
-        place = {"start": region.start, "end": region.end}
-        yield {evidence.by.partition(":")[0]: region.name, **place, "text": words(e, region), "score": region.score}
-
-
-def _units(e: Explanation, evidence: Units) -> Iterator[dict[str, Any]]:
-    for unit, (value, share, token) in enumerate(zip(evidence.values, evidence.shares, evidence.tokens, strict=True)):
-        yield {"unit": unit, "value": value, "share": share, "token": e.tokens[token].text, "position": token}
-
-
-def _tokens(e: Explanation, evidence: Attribution | Trace) -> Iterator[dict[str, Any]]:
-    for i, token in enumerate(e.tokens):
-        place = {"start": token.start, "end": token.end, "field": token.field}
-        yield {"position": i, "token": token.text, **place, **_values(evidence, i)}
-
-
-def _phrases(e: Explanation, evidence: Phrases) -> Iterator[dict[str, Any]]:
-    for span in evidence.spans:
-        first, last = e.tokens[span.start], e.tokens[span.stop - 1]
-        place = {"start": first.start, "end": last.end, "field": first.field}
-        text, scores = e.text[first.start : last.end], {"score": span.score, "interaction": span.interaction}
-        yield {"position": span.start, "tokens": span.stop - span.start, "phrase": text, **place, **scores}
-
-
-def _values(evidence: Attribution | Trace, i: int) -> dict[str, float]:
-    if isinstance(evidence, Trace):
-        return {name: values[i] for name, values in evidence.columns.items()}
-    return {"score": evidence.scores[i]}

@@ -58,7 +58,7 @@ def _parts(
     if isinstance(evidence, Regions):
         return [regions.table(explanation, evidence, look, colour, width)]
     if isinstance(evidence, Units):
-        return [units.table(units.units([explanation]), colour)]
+        return [units.table(units.one(explanation), colour)]
     if isinstance(evidence, Phrases):
         if evidence.view == phrases.PAIR:
             table = pairs.table(explanation, evidence, look, width)

@@ -27,7 +27,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     elif isinstance(evidence, Regions):
         yield from regions.plain(explanation, evidence)
     elif isinstance(evidence, Units):
-        yield from units.plain(units.units([explanation]))
+        yield from units.plain(units.one(explanation))
     else:
         yield _line(explanation, evidence)
         for name, entries in strongest(explanation, evidence):
@@ -36,8 +36,7 @@ def lines(explanation: Explanation) -> Iterator[str]:
     yield method if method.startswith("view ") else f"method: {method}"
     if checked := checks.report(explanation):
         yield from checks.plain(checked)
-    if found := trust.level(explanation):
-        yield f"trust: {'; '.join([found, *trust.words(explanation)])}"
+    yield from trust.line(explanation)
     for note in notes(explanation):
         yield f"note: {note}"
 

@@ -25,6 +25,12 @@ def dots(level: str) -> str:
     return "".join("\u25cf" if FULL.index(level) > i else "\u25cb" for i in range(3))
 
 
+def line(explanation: Explanation) -> Iterator[str]:
+    """The level and what it rests on in one line, where trust was asked for."""
+    if found := level(explanation):
+        yield f"trust: {'; '.join([found, *words(explanation)])}"
+
+
 def words(explanation: Explanation) -> Iterator[str]:
     """What was found, fact by fact. ``level`` must not be None."""
     facts = explanation.diagnostics["trust"]

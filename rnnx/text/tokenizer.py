@@ -61,7 +61,8 @@ _ALTERNATIVES = (
     r"([^\w\s])\2*[\ufe0e\ufe0f]*",  # punctuation, repeated: ... !!!
     rf".{_SIGNS}*",
 )
-_PIECES = re.compile("|".join(_ALTERNATIVES), _FLAGS)
+_PLAIN = r"[a-z]+(?=[ \n])"  # what most tokens are, found in a fraction of the time that the others take to fail
+_PIECES = re.compile("|".join((_PLAIN, *_ALTERNATIVES)), _FLAGS)
 _CHINESE = rf"(?P<chinese>[{_HAN}]{{2,}}(?!{_SIGNS}))"
 _WITH_CHINESE = "|".join((*_ALTERNATIVES[:-1], _CHINESE, _ALTERNATIVES[-1]))
 _CHARACTERS = "|".join((rf"(?P<gap>{_GAP})", *_PICTURES, r"."))
@@ -73,7 +74,9 @@ def words(text: str) -> tuple[Token, ...]:
     Contractions are split as in the Penn Treebank (do|n't, it|'s), so that a negation is a token. HTML tags that
     only form a text (<br />, <i>) are passed over, a character written in HTML (&amp;) is one token.
     """
-    return tuple(Token(m[0], m.start(), m.end()) for m in _PIECES.finditer(text) if m.lastgroup != "gap")
+    new = tuple.__new__  # Token(...) takes twice as long
+    found = _PIECES.finditer(text)
+    return tuple([new(Token, (m[0], m.start(), m.end(), "")) for m in found if m.lastgroup != "gap"])
 
 
 def characters(text: str) -> tuple[Token, ...]:

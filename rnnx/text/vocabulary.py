@@ -38,7 +38,12 @@ class Vocabulary:
 
     def ids(self, tokens: Sequence[str]) -> list[int]:
         """One id a token."""
-        return [self.id(token) for token in tokens]
+        get, any_case = self.index.get, not self.lowercase
+        # What is in its normal form already needs no more than a look.
+        return [
+            (get(token) if token.isascii() and (any_case or token.islower()) else None) or self.id(token)
+            for token in tokens
+        ]
 
 
 def normal(token: str, lowercase: bool) -> str:

@@ -1,0 +1,211 @@
+"""A file of texts as a job: windows of its rows, each to the bytes of its explanations, by one process or by several.
+
+What a window comes to depends on its rows and the plan, and on nothing else; so it can be computed anywhere, in any
+order, and again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnx import __version__, attending, explaining, loading, pool
+from rnnx.data.readers import ARGUMENT, Entry, Fault, Row
+from rnnx.errors import Unexplained
+from rnnx.models import batching, catalog
+from rnnx.models.texts import WORDLESS, Text, tokenize
+from rnnx.render.tally import Tally
+from rnnx.render.writers import Record, Style, writer
+from rnnx.streaming import sizes
+from rnnx.types import Explanation, LeftOut
+
+LONGEST = 20_000  # tokens of a text of a file: with a view, which keeps Jacobians, these take 600 MB
+LINES = "\t\n\v\f\r"  # the control characters that belong to texts
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done: the model, the arguments of ``explaining.explainer``, the format; ``zipped``, or not; ``by``
+    and ``check`` as for ``attending.again``.
+
+    It can be sent to another process.
+    """
+
+    model: str
+    asked: Mapping[str, Any]
+    style: Style
+    fields: tuple[str, ...] = ()
+    engine: str | None = None
+    device: str | None = None
+    zipped: bool = False
+    by: str | None = None
+    check: bool = False
+
+
+class Window(NamedTuple):
+    """Rows that are computed together: the number of the first, what they come to, and a checksum of all up to them."""
+
+    number: int
+    entries: Sequence[Any]
+    digest: str
+
+    @property
+    def end(self) -> int:
+        """The number of the row after the last one."""
+        return self.number + len(self.entries)
+
+
+@dataclass
+class Chunk:
+    """What a window comes to.
+
+    ``head`` is what the file begins with if these are its first explanations. ``rows`` up to number ``end`` are done,
+    whose checksum is ``digest``.
+    """
+
+    end: int
+    digest: str
+    head: bytes = b""
+    rows: bytes = b""
+    left_out: list[LeftOut] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+
+def windows(entries: Iterable[Any]) -> Iterator[Window]:
+    """Rows, few at first and then as many as are always computed together."""
+    stream, number, digest = iter(entries), 0, ""
+    for size in sizes():
+        found = list(islice(stream, size))
+        if not found:
+            return
+        content = repr((digest, found)).encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        yield Window(number, found, digest)
+        number += len(found)
+
+
+def computed(job: Job, found: Iterable[Window], workers: int = 1) -> Iterator[Chunk]:
+    """What windows come to, in order: by ``job`` here, or by so many processes that each make their own."""
+    if workers == 1:
+        return map(job, found)
+    return pool.ordered(job.elsewhere(), found, workers)
+
+
+class Job:
+    """Windows to chunks."""
+
+    def __init__(self, style: Style, *, zipped: bool) -> None:
+        self.style, self.zipped, self.writer = style, zipped, writer(style)
+
+    def __call__(self, window: Window) -> Chunk:
+        """What a window comes to."""
+        chunk = Chunk(window.end, window.digest)
+        records: list[Record] = []
+        for found in self.found(window):
+            if isinstance(found, LeftOut):
+                chunk.left_out.append(found)
+                chunk.tally.leave_out(found)
+            else:
+                records.append(found)
+                chunk.tally.add(found.explanation, found.row.where)
+        if records:
+            chunk.head = self.packed(self.writer.head(records[0]))
+            chunk.rows = self.packed(self.writer.rows(records))
+        return chunk
+
+    def packed(self, data: bytes) -> bytes:
+        """The bytes as they are written; what is packed by itself can stand one behind the other."""
+        return gzip.compress(data, mtime=0) if data and self.zipped else data
+
+    def found(self, window: Window) -> Iterator[Record | LeftOut]:
+        """Of each row its explanation, or why it has none, in order."""
+        raise NotImplementedError
+
+    def elsewhere(self) -> Callable[[], Job]:
+        """What makes the same in another process."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """What the bytes depend on beside the rows, as plain JSON values."""
+        return {"rnnx": __version__, "numpy": np.__version__, "style": asdict(self.style), "zipped": self.zipped}
+
+
+class Explaining(Job):
+    """Explains rows as planned; see ``explaining.explain`` for what is raised while it is made.
+
+    ``left_out`` hears of bad rows of files that settings name.
+    """
+
+    def __init__(self, plan: Plan, left_out: Fault | None = None) -> None:
+        super().__init__(plan.style, zipped=plan.zipped)
+        self.plan = plan
+        self.model = loading.load(plan.model, engine=plan.engine, device=plan.device)
+        told = left_out or (lambda what: None)
+        self.explainer = explaining.explainer(self.model, fields=plan.fields, left_out=told, **plan.asked)
+        self._again([])  # which raises at once what it would later
+
+    def found(self, window: Window) -> Iterator[Record | LeftOut]:
+        """Explain the rows together."""
+        texts = [self._text(entry) for entry in window.entries]
+        explained = self._again(self.explainer([text for text in texts if not isinstance(text, LeftOut)]))
+        for number, (entry, text) in enumerate(zip(window.entries, texts, strict=True), window.number):
+            if isinstance(entry, LeftOut):
+                yield entry
+            elif isinstance(text, LeftOut):
+                yield text
+            elif isinstance(explanation := next(explained), Unexplained):
+                yield LeftOut(entry.where, explanation.message, hint=explanation.hint)
+            else:
+                yield Record(number, entry, explanation)
+
+    def elsewhere(self) -> Callable[[], Job]:
+        """The plan is all that is needed."""
+        return partial(_explaining, self.plan)
+
+    def describe(self) -> dict[str, Any]:
+        """The model by its content, and the method."""
+        plan, digest = self.plan, hashlib.blake2b(digest_size=8)
+        for file in ("model.json", "model.safetensors", "vocabulary.txt"):
+            digest.update((catalog.folder(plan.model) / file).read_bytes())
+        asked = {"model": plan.model, "weights": digest.hexdigest(), "engine": plan.engine, "device": plan.device}
+        again = {"by": plan.by, "check": plan.check}
+        return {**super().describe(), **asked, "fields": plan.fields, **again, **self.explainer.describe()}
+
+    def _again(self, found: Sequence[Explanation | Unexplained]) -> Iterator[Explanation | Unexplained]:
+        """Explanations with what was asked for beside them."""
+        plan, good = self.plan, [e for e in found if isinstance(e, Explanation)]
+        seed = int(plan.asked.get("seed", 0))
+        looked_at = attending.again(self.model, good, by=plan.by, check=plan.check, seed=seed)
+        return (e if isinstance(e, Unexplained) else next(looked_at) for e in found)
+
+    def _text(self, entry: Entry) -> Text | LeftOut:
+        """The tokens of a row, or why it cannot be explained."""
+        if isinstance(entry, LeftOut):
+            return entry
+        if strange := _control(entry):
+            return LeftOut(entry.where, "control characters in the text", strange, hint="take them out")
+        text, tokens = tokenize(self.model, entry.item, self.plan.fields)
+        if not tokens:
+            return LeftOut(entry.where, WORDLESS, hint=f"give at least one word, not only {text[:40]!r}")
+        if len(tokens) > LONGEST:
+            return LeftOut(entry.where, f"more than {LONGEST:,} tokens", f"it has {len(tokens):,}", hint="split it")
+        return text, tokens
+
+
+def _explaining(plan: Plan) -> Job:
+    batching.hold_memory()
+    return Explaining(plan)
+
+
+def _control(row: Row) -> str:
+    """The first character of a text that no text has, as U+0000; those that end lines and paragraphs are usual."""
+    if row.text.isprintable() or row.where == ARGUMENT:  # who types one means it
+        return ""
+    return next((f"U+{ord(c):04X}" for c in row.text if c < " " and c not in LINES), "")

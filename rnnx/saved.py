@@ -1,0 +1,92 @@
+"""Saved explanations, read again and shown in any format without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+from rnnx.attending import projected
+from rnnx.data.readers import Found, Row
+from rnnx.jobs import Job, Window
+from rnnx.render.writers import Record, Style
+from rnnx.types import Attribution, Explanation, LeftOut, Phrases, Regions, Trace
+
+NONE = "not a saved explanation"
+
+
+class Showing(Job):
+    """Rows of saved explanations to a format."""
+
+    def __init__(self, style: Style, *, zipped: bool = False, by: str | None = None) -> None:
+        super().__init__(style, zipped=zipped)
+        self.by = by
+
+    def found(self, window: Window) -> Iterator[Record | LeftOut]:
+        """The explanations, with where their texts were from."""
+        for number, entry in enumerate(window.entries, window.number):
+            found = entry if isinstance(entry, LeftOut) else record(entry, number)
+            if self.by is None or isinstance(found, LeftOut):
+                yield found
+            else:
+                (explanation,) = projected([found.explanation], self.by)
+                yield found._replace(explanation=explanation)
+
+    def elsewhere(self) -> Callable[[], Job]:
+        """Nothing else is needed."""
+        return partial(Showing, self.style, zipped=self.zipped, by=self.by)
+
+
+def record(found: Found, number: int) -> Record | LeftOut:
+    """A saved explanation, the ``number``-th; or what is wrong with it."""
+    where, data = found
+    try:
+        e = Explanation.from_dict(data)
+        _check(e)
+        source = data.get("source") or {}
+        row = Row(e.text, None, str(source.get("where", where)), None, source.get("id"), source.get("columns"))
+        return Record(int(source.get("row", number)), row, e)
+    except (ValueError, TypeError, AttributeError) as error:
+        return LeftOut(where, NONE, str(error), hint="rnnx explain --format jsonl writes them")
+
+
+def columns(data: Any) -> tuple[str, ...]:
+    """The names of the columns that were kept beside a saved explanation."""
+    source = data.get("source") if isinstance(data, Mapping) else None
+    found = source.get("columns") if isinstance(source, Mapping) else None
+    return tuple(map(str, found)) if isinstance(found, Mapping) else ()
+
+
+def _check(e: Explanation) -> None:
+    """Raise ValueError or TypeError for what does not fit together, as after an edit by hand."""
+    n, p, evidence = len(e.tokens), e.prediction, e.evidence
+    if any(e.text[token.start : token.end] != token.text for token in e.tokens):
+        raise ValueError("the tokens are not those of the text")
+    rows: list[Sequence[Any]]
+    if isinstance(evidence, Attribution | Trace):
+        rows = [evidence.scores] if isinstance(evidence, Attribution) else list(evidence.columns.values())
+        if any(len(row) != n for row in rows):
+            raise ValueError("there is not one score a token")
+    elif isinstance(evidence, Phrases):
+        if any(not 0 <= span.start < span.stop <= n for span in evidence.spans):
+            raise ValueError("a phrase is not in the text")
+        rows = [(span.score, span.interaction) for span in evidence.spans]
+    elif isinstance(evidence, Regions):
+        if any(not 0 <= region.start < region.end <= len(e.text) for region in evidence.regions):
+            raise ValueError("a region is not in the text")
+        rows = [evidence.scores, [region.score for region in evidence.regions]]
+    else:
+        if any(not 0 <= token < n for token in evidence.tokens):
+            raise ValueError("a token is not in the text")
+        rows = [evidence.values, evidence.shares]
+    if p.label not in p.probabilities:
+        raise ValueError("the label is none of those that have a probability")
+    for value in (value for row in (*rows, p.probabilities.values(), p.logits, [p.probability]) for value in row):
+        if not isinstance(value, Real) or not isfinite(value):
+            raise ValueError(f"{value!r} is no number")
+    if not all(isinstance(name, str) for name in (e.model, e.method, e.target, p.label, *p.probabilities)):
+        raise TypeError("a name is no text")
+    if not isinstance(e.settings, Mapping) or not isinstance(e.diagnostics, Mapping) or not isinstance(e.seed, int):
+        raise TypeError("the settings, the seed or the diagnostics are not as they were")
