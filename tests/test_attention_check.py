@@ -244,7 +244,8 @@ def test_a_text_alone_and_in_a_batch_have_the_same_figures(shape: Shape) -> None
         one = Batch(batch.ids[i : i + 1, :n], batch.lengths[i : i + 1])
         alone = check(model, one, drawn(one))
         for name, values in alone.items():
-            np.testing.assert_allclose(together[name][i], values[0], atol=1e-6, err_msg=name)
+            near = 1e-3 if name.startswith("adversary") else 1e-6  # a search magnifies rounding
+            np.testing.assert_allclose(together[name][i], values[0], atol=near, err_msg=name)
 
 
 GOOD = dict.fromkeys(verdict.FIGURES, 0.6) | {
@@ -315,7 +316,7 @@ def test_one_text_gets_its_verdict(run: Run) -> None:
 def test_several_texts_get_one_verdict(run: Run) -> None:
     for screen in (False, True):
         out = run("explain", "--check", "not bad at all", "a dull film", screen=screen).out
-        assert "2 texts, sentiment-attention" in out
+        assert "does attention explain these 2 predictions?" in out.replace("\n", " ")
         assert "attention, on average, " in out
         assert "predicted negative (1)" in out
 

@@ -45,8 +45,10 @@ class Shown:
     color: str
     background: str
 
-    def style(self, target: Target, terminal: Terminal, keep: tuple[str, ...], *, corpus: bool) -> Style:
-        """The format, from the flag, the file's suffix, or where it goes; a ``corpus`` has a summary.
+    def style(
+        self, target: Target, terminal: Terminal, keep: tuple[str, ...], *, corpus: bool, summary: bool = True
+    ) -> Style:
+        """The format, from the flag, the file's suffix, or where it goes; a ``corpus`` goes down a pipe as JSON lines.
 
         Raises UsageError for a format that does not exist, or that cannot be written there.
         """
@@ -63,7 +65,7 @@ class Shown:
         looks = terminal.looks(self.color, terminal.stdout) if kind == "text" else {}
         screen = target.stdout and terminal.stdout.isatty()
         background = palette.theme(self.background, terminal.environ) if kind == "text" else "unknown"
-        return Style(kind, keep, screen, corpus, looks, background)
+        return Style(kind, keep, screen, summary, looks, background)
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def explain(
     if given.kind is not None:
         choice("--input-format", given.kind, INPUTS)
     sources = inputs.sources(given.arguments, terminal)
-    corpus = any(not isinstance(source, Row) for source in sources) or (again.attention and len(sources) > 1)
-    style = shown.style(work.target, terminal, given.keep, corpus=corpus)
+    corpus = any(not isinstance(source, Row) for source in sources)
+    summary = corpus or (again.attention and len(sources) > 1)
+    style = shown.style(work.target, terminal, given.keep, corpus=corpus, summary=summary)
     if not _needed(work.target, sources, terminal):
         return
     from rnnx.models import catalog
