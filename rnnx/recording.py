@@ -24,6 +24,7 @@ def header(evaluation: Evaluation) -> dict[str, Any]:
         "texts": texts,
         "removal": evaluation.removal,
         "seed": evaluation.seed,
+        "options": {name: dict(options) for name, options in evaluation.options.items()},
     }
 
 

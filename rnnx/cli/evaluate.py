@@ -51,7 +51,7 @@ def evaluate(
     ] = "delete",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A method's setting; repeat for several."),
+        typer.Option("--set", metavar="NAME.SETTING=VALUE", help="A method's or metric's setting; repeat for more."),
     ] = None,
     seed: options.Seed = None,
     records: Annotated[
@@ -224,13 +224,14 @@ def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
-    """Settings by method. Raises UsageError for one without a method, UnknownName for a method that is none."""
+    """Settings by method or metric. Raises UsageError for one without, UnknownName for a name that is neither."""
     found: dict[str, dict[str, str]] = {}
     for key, value in pairs(given).items():
         method, dot, name = key.partition(".")
         if not dot:
-            raise UsageError(f"--set {key} names no method", "for example --set shapley.samples=32")
-        registry.method(method)
+            raise UsageError(f"--set {key} names no method or metric", "for example --set shapley.samples=32")
+        if method not in registry.METRICS:
+            registry.method(method)
         found.setdefault(method, {})[name] = value
     return found
 
