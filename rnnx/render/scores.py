@@ -49,9 +49,7 @@ def tables(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int)
     """The table in parts that fit beside each other no more than ``width``: rows of cells, the first the heads."""
     first: list[list[Cell]] = [[("method", "")], *([(line.method, "")] for line in lines)]
     columns = [_column([("ms", ""), *((cost(line.milliseconds), "") for line in lines)])]
-    for name, metric in metrics.items():
-        if all(isnan(line.scores[name].mean) for line in lines):
-            continue
+    for name, metric in measured(lines, metrics).items():
         columns.append(_column([(head(metric), ""), *(shown(line, name, metric) for line in lines)]))
     left = width - max(len(row[0][0]) for row in first)
     part, room = [list(row) for row in first], left
@@ -63,6 +61,11 @@ def tables(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int)
             row.append(cell)
         room -= wide
     yield part
+
+
+def measured(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics that say something of some method."""
+    return {name: row for name, row in metrics.items() if not all(isnan(line.scores[name].mean) for line in lines)}
 
 
 def _column(cells: list[Cell]) -> tuple[int, list[Cell]]:
@@ -91,11 +94,11 @@ def styled(part: list[list[Cell]]) -> Iterator[Text]:
         yield row
 
 
-def legend(metrics: Mapping[str, Metric], width: int) -> Iterator[str]:
+def legend(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int) -> Iterator[str]:
     """What the marks and the columns mean."""
     yield HINT
     yield f"{'ms':<7} milliseconds to explain a text"
-    for metric in metrics.values():
+    for metric in measured(lines, metrics).values():
         text = f"{metric.name}: {metric.summary}"
         yield from textwrap.wrap(text, width, initial_indent=f"{metric.short:<7} ", subsequent_indent=" " * 8)
 
@@ -107,7 +110,7 @@ def plain(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: str, 
         yield ""
         yield from rows(part)
     yield ""
-    yield from legend(metrics, width)
+    yield from legend(lines, metrics, width)
 
 
 def markdown(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: str) -> Iterator[str]:
