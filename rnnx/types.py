@@ -201,7 +201,10 @@ class Summary:
 
 
 class Score(NamedTuple):
-    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence; all nan where there is no text."""
+    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence.
+
+    All three are nan where there is no text, and the last two where there is one.
+    """
 
     mean: float
     low: float

@@ -30,6 +30,7 @@ from rnnx.types import Standing
 from tests.conftest import MODELS, WORDS, Run, random_model
 
 REVIEWS = str(Path(__file__).parent.parent / "sample_data" / "reviews.jsonl")
+ONE = ("evaluate", "not bad at all", "--methods", "lrp")
 FAST = ("--methods", "lrp,grad,attention", "--limit", "12")
 
 
@@ -230,6 +231,9 @@ def test_formats(run: Run, tmp_path: Path) -> None:
     document = json.loads(run("evaluate", REVIEWS, *FAST, "-f", "json", "--set", "infidelity.samples=4").out)
     assert document["methods"][0]["scores"]["normalised-comprehensiveness"]["rank"] == 1
     assert document["metrics"]["sufficiency"]["better"] == "lower"
+    (one,) = {line["scores"]["comprehensiveness"]["low"] for line in json.loads(run(*ONE, "-f", "json").out)["methods"]}
+    assert one is None  # of one text no interval is known
+    assert run(*ONE).out.startswith("sentiment-attention: 1 text of 4 tokens;")
 
 
 @pytest.mark.parametrize(

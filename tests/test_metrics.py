@@ -291,3 +291,5 @@ def test_intervals_of_means() -> None:
     assert means.score(samples[0]) == scores[0]
     assert scores[0].mean == pytest.approx(samples[0].mean())
     assert np.isnan(means.score(np.array([np.nan])).mean)
+    assert means.score(np.array([3.0]))[0] == 3
+    assert np.isnan(means.score(np.array([3.0])).low)

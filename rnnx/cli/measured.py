@@ -75,7 +75,8 @@ def write(
     from rnnx.render import formats, scores
 
     tokens = sum(len(text.tokens) for text in plan.texts)
-    size = f"{len(plan.texts):,} texts, {tokens / len(plan.texts):.0f} tokens each"
+    count = len(plan.texts)
+    size = f"{count:,} texts of {tokens / count:.0f} tokens each" if count > 1 else f"1 text of {tokens} tokens"
     title = f"{plan.model.name}: {size}; tokens are taken away by {plan.removal}"
     if kind == "text":
         console = terminal.console(color, file=stream)

@@ -33,6 +33,8 @@ def _score(sides: Array) -> Score:
     count = sides.shape[1]
     if not count:
         return Score(np.nan, np.nan, np.nan, 0)
+    if count == 1:  # of which no interval can be known
+        return Score(float(_whole(sides)[0]), np.nan, np.nan, 1)
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) / count
     mean, drawn = _whole(sides.mean(axis=1, keepdims=True)), _whole(draws @ sides)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

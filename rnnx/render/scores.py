@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from rnnx.registry.kinds import Metric
-from rnnx.types import Standing
+from rnnx.types import Score, Standing
 
 RANDOM = "random"
 BEST, CHANCE = "*", "~"  # the best of a column, and what is no better than random
@@ -23,7 +23,9 @@ def shown(line: Standing, name: str, metric: Metric) -> Cell:
     score, gain = line.scores[name], line.gains[name]
     if isnan(score.mean):
         return "\u2013", ""
-    text = f"{_digits(score.mean)} \u00b1{_digits((score.high - score.low) / 2)}"
+    text = _digits(score.mean)
+    if not isnan(score.low):
+        text += f" \u00b1{_digits((score.high - score.low) / 2)}"
     if line.method == RANDOM:
         return text, ""
     if not isnan(gain.mean) and not (gain.low > 0 if metric.better == "higher" else gain.high < 0):
@@ -32,7 +34,8 @@ def shown(line: Standing, name: str, metric: Metric) -> Cell:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
+    text = f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
+    return "0.00" if text == "-0.00" else text
 
 
 def head(metric: Metric) -> str:
@@ -134,7 +137,7 @@ def records(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> Iterato
                 yield {
                     "method": line.method,
                     "metric": name,
-                    **score._asdict(),
+                    **_plain(score),
                     "gain": _gain(line, name),
                     "rank": line.ranks.get(name),
                     "milliseconds": line.milliseconds,
@@ -152,7 +155,7 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
                 "milliseconds": line.milliseconds,
                 "explained": line.explained,
                 "scores": {
-                    name: {**score._asdict(), "gain": _gain(line, name), "rank": line.ranks.get(name)}
+                    name: {**_plain(score), "gain": _gain(line, name), "rank": line.ranks.get(name)}
                     for name, score in line.scores.items()
                     if not isnan(score.mean)
                 },
@@ -160,6 +163,11 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
             for line in lines
         ],
     }
+
+
+def _plain(score: Score) -> dict[str, float | None]:
+    """By name, None for nan."""
+    return {name: None if isnan(value) else value for name, value in score._asdict().items()}
 
 
 def _gain(line: Standing, name: str) -> float | None:
