@@ -20,7 +20,7 @@ from rnnx.metrics.limits import limits
 from rnnx.metrics.plausibility import Marked
 from rnnx.metrics.ranking import importance
 from rnnx.models.batching import buckets
-from rnnx.models.protocols import Array, Classifier, Integers
+from rnnx.models.protocols import Array, Batch, Classifier, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.seeds import generators
 from rnnx.models.texts import tokenize
@@ -90,7 +90,7 @@ class _Part:
 
     def __init__(self, whole: Evaluation, rows: list[int]) -> None:
         self.whole, self.rows, model = whole, np.array(rows), whole.model
-        self.batch = model.collate([whole.texts[i].tokens for i in rows])
+        self.batch = collated(model, [whole.texts[i] for i in rows])
         self.target: Integers = probabilities(model.forward(self.batch)).argmax(axis=1)
         self.functions = {name: registry.load(row.function) for name, row in whole.metrics.items()}
         self.wants = {name: list(signature(function).parameters) for name, function in self.functions.items()}
@@ -169,6 +169,11 @@ def judged(model: Classifier, rows: Iterable[Row], fields: Sequence[str] = ()) -
         marked = None if marks is None else tuple(any(t.start < b and t.end > a for a, b in marks) for t in tokens)
         found.append(Judged(text, tokens, marked, row.label))
     return found
+
+
+def collated(model: Classifier, texts: Sequence[Judged]) -> Batch:
+    """The texts as one batch."""
+    return model.collate([text.tokens for text in texts], [text.text for text in texts])
 
 
 def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
