@@ -203,7 +203,7 @@ class Summary:
 class Score(NamedTuple):
     """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence.
 
-    All three are nan where there is no text, and the last two where there is one.
+    All three are nan where there is no text, and the last two where there are fewer than five.
     """
 
     mean: float

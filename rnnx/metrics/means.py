@@ -8,6 +8,7 @@ from rnnx.models.protocols import Array
 from rnnx.types import Score
 
 DRAWS, LEVEL = 2000, 0.95
+FEW = 5  # texts: of fewer no interval is known
 
 
 def score(values: Array) -> Score:
@@ -33,10 +34,10 @@ def _score(sides: Array) -> Score:
     count = sides.shape[1]
     if not count:
         return Score(np.nan, np.nan, np.nan, 0)
-    if count == 1:  # of which no interval can be known
-        return Score(float(_whole(sides)[0]), np.nan, np.nan, 1)
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) / count
     mean, drawn = _whole(sides.mean(axis=1, keepdims=True)), _whole(draws @ sides)
+    if count < FEW:
+        return Score(float(mean[0]), np.nan, np.nan, count)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Score(float(mean[0]), float(low), float(high), count)
 
