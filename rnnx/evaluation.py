@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 
-from rnnx import registry
+from rnnx import registry, settings
 from rnnx.data.readers import Row
 from rnnx.errors import UnknownName, Unsupported
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
@@ -20,7 +20,7 @@ from rnnx.metrics.limits import limits
 from rnnx.metrics.plausibility import Marked
 from rnnx.metrics.ranking import importance
 from rnnx.models.batching import buckets
-from rnnx.models.protocols import Array, Classifier, Integers
+from rnnx.models.protocols import Array, Batch, Classifier, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.seeds import generators
 from rnnx.models.texts import tokenize
@@ -58,7 +58,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is measured: methods with their settings, metrics, the texts, and how tokens are taken away."""
+    """What is measured: methods with their settings, metrics with theirs, texts, and how tokens are taken away."""
 
     model: Classifier
     texts: Sequence[Judged]
@@ -66,6 +66,7 @@ class Evaluation:
     metrics: Mapping[str, Metric]
     removal: Removal = "delete"
     seed: int = 0
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the metrics' settings that were given
     share: float = field(init=False)  # of a text that is marked, on average
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class _Part:
 
     def __init__(self, whole: Evaluation, rows: list[int]) -> None:
         self.whole, self.rows, model = whole, np.array(rows), whole.model
-        self.batch = model.collate([whole.texts[i].tokens for i in rows])
+        self.batch = collated(model, [whole.texts[i] for i in rows])
         self.target: Integers = probabilities(model.forward(self.batch)).argmax(axis=1)
         self.functions = {name: registry.load(row.function) for name, row in whole.metrics.items()}
         self.wants = {name: list(signature(function).parameters) for name, function in self.functions.items()}
@@ -138,6 +139,7 @@ class _Part:
             "removal": lambda: whole.removal,
         }
         given = {key: make() for key, make in known.items() if key in self.wants[name]}
+        given |= whole.options.get(name, {})
         as_they_are = "signed" in given or "explain" in given
         ranked = scores[fine] if as_they_are else importance(scores[fine], method.signed)
         found = self.functions[name](whole.model, batch, self.target[fine], ranked, **given)
@@ -169,6 +171,11 @@ def judged(model: Classifier, rows: Iterable[Row], fields: Sequence[str] = ()) -
     return found
 
 
+def collated(model: Classifier, texts: Sequence[Judged]) -> Batch:
+    """The texts as one batch."""
+    return model.collate([text.tokens for text in texts], [text.text for text in texts])
+
+
 def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
     """All metrics that the model and the texts can serve."""
     people = _marked(texts)
@@ -193,7 +200,7 @@ def evaluation(
     """What is to be measured: all methods that the model can serve, or those given, beside the baseline ``random``.
 
     ``metrics``: the usual ones that the model and the texts can serve, or those named. ``given`` are settings, by
-    method. Raises UnknownName, ConfigError for a setting, Unsupported for what the model or the texts cannot serve.
+    method or metric. Raises UnknownName, ConfigError for a setting, Unsupported for what cannot be served.
     """
     names, chosen = methods or served(model), [registry.metric(name) for name in metrics]
     people = _marked(texts)
@@ -211,9 +218,15 @@ def evaluation(
         for method in [RANDOM, *names]
     )
     explainers = {method.name: method for method in made}
-    return Evaluation(
-        model, texts, explainers, {row.name: row for row in chosen or usual}, cast(Removal, removal), seed
-    )
+    rows = {row.name: row for row in chosen or usual}
+    options = {name: _options(row, (given or {})[name]) for name, row in rows.items() if name in (given or {})}
+    return Evaluation(model, texts, explainers, rows, cast(Removal, removal), seed, options)
+
+
+def _options(row: Metric, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given, checked. Raises UnknownName, ConfigError."""
+    found = settings.resolve(row.name, row.function, given)
+    return {name: found[name] for name in given}
 
 
 def summary(metrics: Mapping[str, Metric], records: Iterable[Record]) -> list[Standing]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnx.data import eraser
 from rnnx.errors import DataError
-from rnnx.evaluation import Evaluation, Judged, Record
+from rnnx.evaluation import Evaluation, Judged, Record, collated
 from rnnx.explainers import Explainer
 from rnnx.metrics.erasure import THRESHOLDS, distributions
 from rnnx.metrics.plausibility import chosen, spans
@@ -57,7 +57,7 @@ def _name(i: int) -> str:
 
 
 def _predicted(model: Classifier, texts: Mapping[int, Judged]) -> dict[int, str]:
-    read = {i: probabilities(model.forward(model.collate([text.tokens])))[0] for i, text in texts.items()}
+    read = {i: probabilities(model.forward(collated(model, [text])))[0] for i, text in texts.items()}
     return {i: model.labels[int(p.argmax())] for i, p in read.items()}
 
 
@@ -65,7 +65,7 @@ def _results(evaluation: Evaluation, method: Explainer, records: Sequence[Record
     found: list[dict[str, Any]] = [{}] * len(records)
     model = evaluation.model
     for rows in buckets([len(record.scores) for record in records], 4096):
-        batch = model.collate([evaluation.texts[records[i].text].tokens for i in rows])
+        batch = collated(model, [evaluation.texts[records[i].text] for i in rows])
         scores = np.zeros(batch.ids.shape)
         for own, i in zip(scores, rows, strict=True):
             own[: len(records[i].scores)] = records[i].scores
@@ -118,7 +118,7 @@ def given(path: Path, documents: Sequence[eraser.Document], texts: Sequence[Judg
         scores = found.get(document.name)
         if scores is None or len(scores) != len(document.row.text.split(" ")):
             raise DataError(f"{path}: {document.name} has not one score a word", "take the results of this folder")
-        ids: Integers = model.collate([text.tokens]).ids[0]
+        ids: Integers = collated(model, [text]).ids[0]
         by_text[ids.tobytes()] = document.spread(scores, [token.start for token in text.tokens])
 
     def read(_: Classifier, batch: Batch, target: Integers) -> Array:

@@ -10,13 +10,13 @@ from typing import Any
 
 from rnnx import __version__
 from rnnx.errors import DataError
-from rnnx.evaluation import Evaluation, Record
+from rnnx.evaluation import Evaluation, Record, collated
 
 
 def header(evaluation: Evaluation) -> dict[str, Any]:
     """What must be the same for records to belong to an evaluation: the model and what it says, and the texts."""
     texts = hashlib.sha256(json.dumps([[t.text, t.marked] for t in evaluation.texts]).encode()).hexdigest()
-    first = evaluation.model.forward(evaluation.model.collate([evaluation.texts[0].tokens]))
+    first = evaluation.model.forward(collated(evaluation.model, evaluation.texts[:1]))
     return {
         "rnnx": __version__,
         "model": evaluation.model.name,
@@ -24,6 +24,7 @@ def header(evaluation: Evaluation) -> dict[str, Any]:
         "texts": texts,
         "removal": evaluation.removal,
         "seed": evaluation.seed,
+        "options": {name: dict(options) for name, options in evaluation.options.items()},
     }
 
 

@@ -247,7 +247,10 @@ class Summary:
 
 
 class Score(NamedTuple):
-    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence; all nan where there is no text."""
+    """A mean over ``texts`` texts, from ``low`` to ``high`` with 95 % confidence.
+
+    All three are nan where there is no text, and the last two where there are fewer than five.
+    """
 
     mean: float
     low: float

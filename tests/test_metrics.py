@@ -291,3 +291,6 @@ def test_intervals_of_means() -> None:
     assert means.score(samples[0]) == scores[0]
     assert scores[0].mean == pytest.approx(samples[0].mean())
     assert np.isnan(means.score(np.array([np.nan])).mean)
+    few, more = means.score(np.arange(4.0)), means.score(np.arange(5.0))
+    assert (few.mean, more.mean) == (1.5, 2)
+    assert [np.isnan(few.low), np.isnan(more.low)] == [True, False]

@@ -410,3 +410,26 @@ def test_json_that_cannot_be_read_is_an_error(content: str, error: str, tmp_path
     with pytest.raises(DataError, match=error) as caught:
         gather(path)
     assert ".jsonl file" in caught.value.hint
+
+
+def test_a_list_of_words_is_a_text_and_marks_are_in_its_words(tmp_path: Path) -> None:
+    """Of a text that is a list, spans are of words; of a text, of characters."""
+    path, faults = tmp_path / "marked.jsonl", []
+    rows = [
+        {"tokens": ["not", "a", "good", "film"], "rationale": [[0, 1], [2, 4]]},
+        {"tokens": "not a good film", "rationale": [[6, 10]]},
+        {"tokens": ["good"], "rationale": [[0, 7]]},
+        {"tokens": "dull"},
+        {"tokens": "dull", "rationale": "dull"},
+        {"tokens": []},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = list(read(path, faults.append, text=("tokens",), marks=("reasons", "rationale")))
+    assert [row.text for row in found] == ["not a good film", "not a good film", "good", "dull", "dull"]
+    marked = [[row.text[a:b] for a, b in row.marks or ()] for row in found]
+    assert marked == [["not", "good film"], ["good"], [], [], []]
+    assert [row.marks is None for row in found] == [False, False, False, True, True]
+    assert [fault.reason for fault in faults] == [
+        "the field 'rationale' holds no pairs [start, end]",
+        "the field 'tokens' has no text in it",
+    ]

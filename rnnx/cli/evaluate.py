@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnnx import registry
-from rnnx.cli import inputs, options, outputs
-from rnnx.cli.measured import Progress, write
+from rnnx.cli import eraser, inputs, options, outputs
+from rnnx.cli.measured import measure, write
 from rnnx.cli.options import choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.data.rows import Ask, told
-from rnnx.errors import UsageError
+from rnnx.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from rnnx.data.eraser import Document
-    from rnnx.data.readers import Row
-    from rnnx.evaluation import Evaluation, Judged, Record
-    from rnnx.explainers import Explainer
-    from rnnx.models.protocols import Classifier
     from rnnx.types import Standing
 
 MARKS = ("reasons", "rationale")  # fields of spans that people have marked, if none is named
@@ -52,7 +46,7 @@ def evaluate(
     ] = "delete",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="METHOD.NAME=VALUE", help="A method's setting; repeat for several."),
+        typer.Option("--set", metavar="NAME.SETTING=VALUE", help="A method's or metric's setting; repeat for more."),
     ] = None,
     seed: options.Seed = None,
     records: Annotated[
@@ -71,7 +65,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--fail-over", metavar="METRIC=VALUE", help="Exit with 1 if a method's mean is above."),
     ] = None,
-    eraser: Annotated[
+    eraser_: Annotated[
         str | None,
         typer.Option("--eraser", metavar="FOLDER", help="Texts of the ERASER benchmark, in place of files of texts."),
     ] = None,
@@ -126,18 +120,18 @@ def evaluate(
     choice("--removal", removal, REMOVALS)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
     asked, measured = _names(methods, registry.method), _names(metrics, registry.metric, list(registry.METRICS))
-    faults = inputs.Faults(terminal)
+    chosen, faults = _settings(set_), inputs.Faults(terminal)
     from rnnx.models import catalog
 
     name = model or catalog.DEFAULT
     fields = inputs.text_fields(text_field, name)
-    documents = _documents(eraser, split, texts, explanations, faults)
-    if eraser:
+    documents = eraser.documents(eraser_, split, texts, explanations, faults)
+    if eraser_:
         rows = told(inputs.started((document.row for document in documents), faults), faults)
     else:
         marks = (marks_field,) if marks_field else MARKS
         rows = inputs.rows(texts, terminal, Ask(fields, marks=marks, guess=not text_field, say=terminal.say), faults)
-    from rnnx import evaluation, loading, recording
+    from rnnx import evaluation, loading
     from rnnx.explainers import served
     from rnnx.models import batching
 
@@ -145,73 +139,23 @@ def evaluate(
     loaded = loading.load(name, engine=engine, device=device)
     given = list(islice(inputs.with_words(rows, loaded, faults, fields), limit))
     judged = evaluation.judged(loaded, given, fields)
-    others = _others(explanations, documents, given, judged, loaded)
+    others = eraser.others(explanations, documents, given, judged, loaded)
     named = asked or (served(loaded) if methods or not others else [])
     measured = evaluation.possible(loaded, judged) if metrics == "all" else measured
+    if not judged:
+        raise DataError("no text with words in what was given", "see the warnings above")
     plan = evaluation.evaluation(
-        loaded,
-        judged,
-        [*named, *others],
-        measured,
-        removal=removal,
-        seed=seed or 0,
-        given=_settings(set_),
+        loaded, judged, [*named, *others], measured, removal=removal, seed=seed or 0, given=chosen
     )
-    path = Path(records) if records else None
-    before = recording.known(path, plan) if path else []
-    if before:
-        terminal.say(f"{len(before):,} explanations are in {records} already")
-    fresh = plan.records({(record.text, record.method) for record in before})
     with outputs.opened(output, terminal, force) as stream:
-        found = recording.kept(path, plan, before, fresh) if path else fresh
-        progress = Progress(terminal, len(judged) * len(plan.methods) - len(before))
-        every = [*before, *progress.follow(found)]
+        every = measure(plan, records, terminal)
         standings = evaluation.summary(plan.metrics, every)
         write(kind, standings, plan, stream, terminal, color)
     if export:
-        _export(export, plan, every, terminal)
+        eraser.export(export, plan, every, terminal)
     faults.close()
     if _failed(standings, *bounds, terminal):
         raise typer.Exit(1)
-
-
-def _documents(
-    folder: str | None, split: str, texts: list[str] | None, explanations: list[str] | None, faults: inputs.Faults
-) -> list[Document]:
-    """The documents of an ERASER folder; none without one. Raises UsageError for what does not fit, DataError."""
-    if folder is None:
-        if explanations:
-            raise UsageError("--explanations are of the texts of an ERASER folder", "give it with --eraser")
-        return []
-    if texts:
-        raise UsageError("--eraser takes the place of other texts", "leave one of them out")
-    from rnnx.data import eraser
-
-    return list(eraser.read(Path(folder), split, faults))
-
-
-def _others(
-    paths: list[str] | None,
-    documents: Sequence[Document],
-    rows: Sequence[Row],
-    judged: Sequence[Judged],
-    model: Classifier,
-) -> list[Explainer]:
-    """The methods of the files of explanations. Raises DataError."""
-    if not paths:
-        return []
-    from rnnx import exporting
-
-    by_row = {document.row.where: document for document in documents}
-    used = [by_row[row.where] for row in rows]
-    return [exporting.given(Path(path), used, judged, model) for path in paths]
-
-
-def _export(folder: str, plan: Evaluation, records: Sequence[Record], terminal: Terminal) -> None:
-    from rnnx import exporting
-
-    written = exporting.export(Path(folder), plan, records)
-    terminal.say(f"wrote {len(written)} results to {folder}, with docs.jsonl and {exporting.SPLIT}.jsonl")
 
 
 def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str]:
@@ -225,13 +169,14 @@ def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
-    """Settings by method. Raises UsageError for one without a method, UnknownName for a method that is none."""
+    """Settings by method or metric. Raises UsageError for one without, UnknownName for a name that is neither."""
     found: dict[str, dict[str, str]] = {}
     for key, value in pairs(given).items():
         method, dot, name = key.partition(".")
         if not dot:
-            raise UsageError(f"--set {key} names no method", "for example --set shapley.samples=32")
-        registry.method(method)
+            raise UsageError(f"--set {key} names no method or metric", "for example --set shapley.samples=32")
+        if method not in registry.METRICS:
+            registry.method(method)
         found.setdefault(method, {})[name] = value
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rnnx.cli.terminal import Terminal
@@ -11,6 +12,24 @@ from rnnx.cli.terminal import Terminal
 if TYPE_CHECKING:
     from rnnx.evaluation import Evaluation, Record
     from rnnx.types import Standing
+
+
+def measure(plan: Evaluation, records: str | None, terminal: Terminal) -> list[Record]:
+    """All records of an evaluation; those that stand in the file ``records`` are not measured again."""
+    from rnnx import recording
+
+    path = Path(records) if records else None
+    before = recording.known(path, plan) if path else []
+    if before:
+        terminal.say(f"{len(before):,} explanations are in {records} already")
+    found = plan.records({(record.text, record.method) for record in before})
+    progress = Progress(terminal, len(plan.texts) * len(plan.methods) - len(before))
+    try:
+        return [*before, *progress.follow(recording.kept(path, plan, before, found) if path else found)]
+    except KeyboardInterrupt:
+        if records:
+            terminal.say(f"what was measured is in {records}; the same command goes on from there")
+        raise
 
 
 class Progress:
@@ -41,8 +60,8 @@ class Progress:
             self.shown = now
             left = (now - self.start) * (self.total - self.number) / max(1, self.number)
             ahead = f", about {_duration(left)} left" if self.number else ""
-            done = f"{self.number:,} of {self.total:,} explanations measured{ahead}"
-            self.terminal.status(f"{done}; {self.read:,.0f} changed texts read")
+            line = f"{self.number:,} of {self.total:,} measured{ahead}; {self.read:,.0f} changed texts read"
+            self.terminal.status(line[: self.terminal.columns() - 1])
 
 
 def _duration(seconds: float) -> str:
@@ -56,7 +75,9 @@ def write(
     from rnnx.render import formats, scores
 
     tokens = sum(len(text.tokens) for text in plan.texts)
-    title = f"{plan.model.name}: {len(plan.texts):,} texts, {tokens / len(plan.texts):.0f} tokens each; {plan.removal}"
+    count = len(plan.texts)
+    size = f"{count:,} texts of {tokens / count:.0f} tokens each" if count > 1 else f"1 text of {tokens} tokens"
+    title = f"{plan.model.name}: {size}; tokens are taken away by {plan.removal}"
     if kind == "text":
         console = terminal.console(color, file=stream)
         console.print(title)
@@ -65,7 +86,7 @@ def write(
             for row in scores.styled(part):
                 console.print(row, no_wrap=True, crop=False)
         console.print()
-        for line in scores.legend(plan.metrics, console.width):
+        for line in scores.legend(standings, plan.metrics, console.width):
             console.print(line, style="dim", soft_wrap=True)
     elif kind in ("plain", "markdown"):
         table = scores.markdown(standings, plan.metrics, title) if kind == "markdown" else None

@@ -92,7 +92,8 @@ def _page(name: str, width: int) -> Iterator[str]:
     yield "settings:" if found.settings else "no settings"
     for setting in found.settings.values():
         default = "none" if setting.default is None else setting.default
-        line = f"  --set {setting.name}={default}    {setting.expected}"
+        owner = f"{row.name}." if isinstance(row, Metric) else ""
+        line = f"  --set {owner}{setting.name}={default}    {setting.expected}"
         yield from textwrap.wrap(line, width, subsequent_indent=" " * 8, break_on_hyphens=False)
         yield from textwrap.wrap(setting.meaning, width, initial_indent=" " * 8, subsequent_indent=" " * 8)
 

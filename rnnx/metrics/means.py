@@ -8,6 +8,7 @@ from rnnx.models.protocols import Array
 from rnnx.types import Score
 
 DRAWS, LEVEL = 2000, 0.95
+FEW = 5  # texts: of fewer no interval is known
 
 
 def score(values: Array) -> Score:
@@ -35,6 +36,8 @@ def _score(sides: Array) -> Score:
         return Score(np.nan, np.nan, np.nan, 0)
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) / count
     mean, drawn = _whole(sides.mean(axis=1, keepdims=True)), _whole(draws @ sides)
+    if count < FEW:
+        return Score(float(mean[0]), np.nan, np.nan, count)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Score(float(mean[0]), float(low), float(high), count)
 

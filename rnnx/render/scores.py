@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from rnnx.registry.kinds import Metric
-from rnnx.types import Standing
+from rnnx.types import Score, Standing
 
 RANDOM = "random"
 BEST, CHANCE = "*", "~"  # the best of a column, and what is no better than random
@@ -23,7 +23,9 @@ def shown(line: Standing, name: str, metric: Metric) -> Cell:
     score, gain = line.scores[name], line.gains[name]
     if isnan(score.mean):
         return "\u2013", ""
-    text = f"{_digits(score.mean)} \u00b1{_digits((score.high - score.low) / 2)}"
+    text = _digits(score.mean)
+    if not isnan(score.low):
+        text += f" \u00b1{_digits((score.high - score.low) / 2)}"
     if line.method == RANDOM:
         return text, ""
     if not isnan(gain.mean) and not (gain.low > 0 if metric.better == "higher" else gain.high < 0):
@@ -32,7 +34,8 @@ def shown(line: Standing, name: str, metric: Metric) -> Cell:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
+    text = f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
+    return "0.00" if text == "-0.00" else text
 
 
 def head(metric: Metric) -> str:
@@ -49,9 +52,7 @@ def tables(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int)
     """The table in parts that fit beside each other no more than ``width``: rows of cells, the first the heads."""
     first: list[list[Cell]] = [[("method", "")], *([(line.method, "")] for line in lines)]
     columns = [_column([("ms", ""), *((cost(line.milliseconds), "") for line in lines)])]
-    for name, metric in metrics.items():
-        if all(isnan(line.scores[name].mean) for line in lines):
-            continue
+    for name, metric in measured(lines, metrics).items():
         columns.append(_column([(head(metric), ""), *(shown(line, name, metric) for line in lines)]))
     left = width - max(len(row[0][0]) for row in first)
     part, room = [list(row) for row in first], left
@@ -63,6 +64,11 @@ def tables(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int)
             row.append(cell)
         room -= wide
     yield part
+
+
+def measured(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics that say something of some method."""
+    return {name: row for name, row in metrics.items() if not all(isnan(line.scores[name].mean) for line in lines)}
 
 
 def _column(cells: list[Cell]) -> tuple[int, list[Cell]]:
@@ -91,11 +97,11 @@ def styled(part: list[list[Cell]]) -> Iterator[Text]:
         yield row
 
 
-def legend(metrics: Mapping[str, Metric], width: int) -> Iterator[str]:
+def legend(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int) -> Iterator[str]:
     """What the marks and the columns mean."""
     yield HINT
     yield f"{'ms':<7} milliseconds to explain a text"
-    for metric in metrics.values():
+    for metric in measured(lines, metrics).values():
         text = f"{metric.name}: {metric.summary}"
         yield from textwrap.wrap(text, width, initial_indent=f"{metric.short:<7} ", subsequent_indent=" " * 8)
 
@@ -107,7 +113,7 @@ def plain(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: str, 
         yield ""
         yield from rows(part)
     yield ""
-    yield from legend(metrics, width)
+    yield from legend(lines, metrics, width)
 
 
 def markdown(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: str) -> Iterator[str]:
@@ -131,7 +137,7 @@ def records(lines: Sequence[Standing], metrics: Mapping[str, Metric]) -> Iterato
                 yield {
                     "method": line.method,
                     "metric": name,
-                    **score._asdict(),
+                    **_plain(score),
                     "gain": _gain(line, name),
                     "rank": line.ranks.get(name),
                     "milliseconds": line.milliseconds,
@@ -149,7 +155,7 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
                 "milliseconds": line.milliseconds,
                 "explained": line.explained,
                 "scores": {
-                    name: {**score._asdict(), "gain": _gain(line, name), "rank": line.ranks.get(name)}
+                    name: {**_plain(score), "gain": _gain(line, name), "rank": line.ranks.get(name)}
                     for name, score in line.scores.items()
                     if not isnan(score.mean)
                 },
@@ -157,6 +163,11 @@ def document(lines: Sequence[Standing], metrics: Mapping[str, Metric], about: Ma
             for line in lines
         ],
     }
+
+
+def _plain(score: Score) -> dict[str, float | None]:
+    """By name, None for nan."""
+    return {name: None if isnan(value) else value for name, value in score._asdict().items()}
 
 
 def _gain(line: Standing, name: str) -> float | None:
