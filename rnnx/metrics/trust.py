@@ -63,10 +63,10 @@ def fast(case: Case, seed: int, draws: int = DRAWS["fast"]) -> Facts:
 
     For each text ``without_strongest``: the probability without the strongest fifth of the tokens, ``removed`` of them,
     by score, not by size; ``without_half``: without the stronger half; ``without_random``: the mean over ``draws``
-    random fifths. ``carried`` is the share of the last one that is lost on average in
-    the first two, and decides on the ``level``: high from 0.65, low below 0.3, medium between. Of a text of one token
-    there is nothing to say: its level is None. ``saturated``: whether the model is so sure of the target, or of the
-    opposite, that small changes hardly move it.
+    random fifths. ``carried`` is the share of the last one that is lost on average in the first two, and decides on the
+    ``level``: high from 0.65, low below 0.3, medium between. Of a text of one token there is nothing to say: its level
+    is None. ``saturated``: whether the model is so sure of the target, or of the opposite, that small changes hardly
+    move it.
 
     The random sets depend on the seed and the text alone. Raises what the model raises.
     """
