@@ -200,3 +200,9 @@ class TestWords:
         (e,) = rnnx.explain(rnnx.load("sentiment-lstm"), ["good film"], trust="fast")
         assert Explanation.from_dict(json.loads(json.dumps(e.to_dict()))) == e
         assert isinstance(e.evidence, Attribution)
+
+    def test_csv_has_the_level(self, run: Run) -> None:
+        head, first, *_ = run("explain", "-f", "csv", SENTENCE).out.splitlines()
+        assert head.endswith(",model,trust")
+        assert first.endswith(",sentiment-attention,medium")
+        assert run("explain", "-f", "csv", "--trust", "off", SENTENCE).out.splitlines()[0].endswith(",model")

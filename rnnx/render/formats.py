@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any, TextIO
 
+from rnnx.render import trust
 from rnnx.render.text import UNSAFE, escape, visible
 from rnnx.types import Attribution, Explanation, Phrases, Trace
 
@@ -64,7 +65,10 @@ WRITERS: dict[str, Callable[[Iterable[dict[str, Any]], TextIO], None]] = {
 
 
 def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
-    """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0."""
+    """Explanations as the rows of a table, a row a token or phrase; ``row`` counts the texts from 0.
+
+    ``trust`` is the level, where it was asked for.
+    """
     for index, e in zip(count(), explanations, strict=False):
         for values in _phrases(e, e.evidence) if isinstance(e.evidence, Phrases) else _tokens(e, e.evidence):
             yield {
@@ -75,6 +79,7 @@ def rows(explanations: Iterable[Explanation]) -> Iterator[dict[str, Any]]:
                 "probability": e.prediction.probability,
                 "method": e.method,
                 "model": e.model,
+                **({"trust": trust.level(e)} if "trust" in e.diagnostics else {}),
             }
 
 
