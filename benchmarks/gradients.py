@@ -150,7 +150,7 @@ def drawn(count: int, median: int, words: int) -> Texts:
     return [rng.integers(len(SPECIAL), words, n).tolist() for n in lengths]
 
 
-def ours(model: RecurrentClassifier, texts: Texts, row: Row) -> tuple[list[Array], float]:
+def ours(model: RecurrentClassifier, texts: Texts, row: Row, seed: int = 0) -> tuple[list[Array], float]:
     """The scores of each text, and how often the model was evaluated on a text, if the method says so."""
     method = registry.method(row.ours)
     known = settings.signature(method.function).settings
@@ -160,7 +160,7 @@ def ours(model: RecurrentClassifier, texts: Texts, row: Row) -> tuple[list[Array
     evaluations, lengths = [], []
     for rows in buckets([len(text) for text in texts], BUDGET):
         batch = padded([texts[i] for i in rows])
-        rngs = [[np.random.default_rng(i) for i in rows]] if drawing else []
+        rngs = [[np.random.default_rng([seed, i]) for i in rows]] if drawing else []
         answer = function(model, batch, np.ones(len(rows), int), *rngs, **given)
         scores = answer.found if isinstance(answer, Diagnosed) else answer
         for i, n, values in zip(rows, batch.lengths, scores, strict=True):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnx.explaining import explain as explain
     from rnnx.explaining import predict as predict
     from rnnx.loading import load as load
+    from rnnx.models.function import wrap as wrap
     from rnnx.training.network import load_network as load_network
 
 __version__ = "0.1.0"
@@ -31,8 +32,9 @@ _HOMES = {
     "predict": "rnnx.explaining",
     "explain": "rnnx.explaining",
     "load_network": "rnnx.training.network",
+    "wrap": "rnnx.models.function",
 }
-__all__ = ["__version__", "compare", "compare_models", "explain", "load", "load_network", "predict"]
+__all__ = ["__version__", "compare", "compare_models", "explain", "load", "load_network", "predict", "wrap"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from rnnx.models import catalog
 from rnnx.models.protocols import Classifier
 from rnnx.registry import Method, View
 
-DEFAULTS = ("lrp", "ig", "grad-x-input", "grad")  # the most faithful first, see benchmarks/faithfulness.py
+DEFAULTS = ("lrp", "ig", "grad-x-input", "grad", "occlusion")  # the most faithful first, see benchmarks/faithfulness.py
 
 
 def choose(

@@ -31,7 +31,7 @@ def computed(
     while window := list(islice(texts, size)):
         results: list[Any] = [None] * len(window)
         for rows in buckets([len(tokens) for _, tokens in window], budget):
-            for i, result in _together(model, [window[i][1] for i in rows], compute):
+            for i, result in _together(model, [window[i] for i in rows], compute):
                 results[rows[i]] = result
         for text, result in zip(window, results, strict=True):
             if not isinstance(result, Unexplained):
@@ -44,11 +44,11 @@ def computed(
         size = min(2 * size, WINDOW)
 
 
-def _together(model: Classifier, texts: Sequence[tuple[Token, ...]], compute: Compute) -> Iterator[tuple[int, Any]]:
+def _together(model: Classifier, texts: Sequence[Text], compute: Compute) -> Iterator[tuple[int, Any]]:
     """Of each of these texts its number and result; of one that cannot be explained the reason, in its place."""
     left = list(range(len(texts)))
     while left:
-        batch = model.collate([texts[i] for i in left])
+        batch = model.collate([texts[i][1] for i in left], [texts[i][0] for i in left])
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is said
                 results = compute(batch, model.forward(batch))

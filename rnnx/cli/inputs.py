@@ -94,7 +94,7 @@ def text_fields(given: list[str] | None, model: str) -> tuple[str, ...]:
     """
     from rnnx.models import catalog
 
-    own = catalog.read_spec(catalog.folder(model)).fields or ("text",)
+    own = catalog.fields(model) or ("text",)
     return tuple(dict.fromkeys(given)) if given and set(given) != set(own) else own
 
 

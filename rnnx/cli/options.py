@@ -43,7 +43,7 @@ Model = Annotated[
         "--model",
         "-m",
         envvar="RNNX_MODEL",
-        help="A shipped model or the folder of a training run.",
+        help="A shipped model, the folder of a training run, or module:function.",
         autocompletion=_models,
     ),
 ]

@@ -8,6 +8,7 @@ perhaps a model card ``README.md``.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ FORMAT = 1
 DEFAULT = "sentiment-attention"
 AGAIN = "train it again, or copy its folder whole"  # the hint for a damaged model
 SHIPPED = Path(__file__).parent.parent / "pretrained"
+FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")  # module:function, of texts to probabilities
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ def names() -> list[str]:
 def with_attention() -> list[str]:
     """Those of them that have attention."""
     return [name for name in names() if read_spec(SHIPPED / name).provides_attention]
+
+
+def is_function(name: str) -> bool:
+    """Whether a name means a function in a module, and not the folder of a run."""
+    return bool(FUNCTION.fullmatch(name)) and not Path(name).exists()
+
+
+def fields(name: str) -> tuple[str, ...]:
+    """The text fields that a model was trained on, none if it is known by one text. Raises ModelError."""
+    return () if is_function(name) else read_spec(folder(name)).fields
 
 
 def folder(name: str) -> Path:

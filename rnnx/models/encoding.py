@@ -35,8 +35,8 @@ class Encoder:
         """The ids of all words, without the special ones; the most frequent first, where the vocabulary is so."""
         return np.arange(len(SPECIAL), len(self.vocabulary))
 
-    def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
-        """Ids padded on the right. Raises DataError for a text without tokens."""
+    def collate(self, tokens: Sequence[Sequence[Token]], texts: Sequence[str] = ()) -> Batch:
+        """Ids padded on the right; what stands between the tokens is not read. Raises DataError for one without any."""
         ids = [self.vocabulary.ids([token.text for token in text]) for text in tokens]
         return replace(padded(ids), tokens=tokens)
 

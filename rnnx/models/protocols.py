@@ -104,8 +104,8 @@ class Classifier(Protocol):
     def tokenize(self, text: str) -> tuple[Token, ...]:
         """The tokens of a text, with offsets."""
 
-    def collate(self, tokens: Sequence[Sequence[Token]]) -> Batch:
-        """Tokenised texts as one batch; none may be empty."""
+    def collate(self, tokens: Sequence[Sequence[Token]], texts: Sequence[str] = ()) -> Batch:
+        """Tokenised texts as one batch; none may be empty. A model of whole strings needs the ``texts`` too."""
 
     def encode(self, texts: Sequence[str]) -> Batch:
         """``collate`` of the tokenised texts."""

@@ -46,8 +46,9 @@ def references(model: Classifier, path: str, fields: Sequence[str], fault: Fault
     """
     names, found = order(model, fields), list[Integers]()
     for row in islice(readers.read(Path(path), fault, text=names), LIMIT):
-        if tokens := tokenize(model, row.item, names)[1]:
-            found.append(model.collate([tokens]).ids[0])
+        text, tokens = tokenize(model, row.item, names)
+        if tokens:
+            found.append(model.collate([tokens], [text]).ids[0])
         else:
             fault(LeftOut(row.where, WORDLESS))
     if not found:

@@ -1,9 +1,10 @@
 """One step of a recurrent cell, and the backward of that step.
 
 A cell sees n rows at a time. ``step`` gets the input's and the state's share of the pre-activations, px and
-ph, both (gates, n, H), and the state (parts, n, H), whose first part is the hidden output h. It fills
-``saved``, (saved, n, H), with what the backward needs. The formulas are torch's. Gates and the like are blocks of
-their own, in front: numpy is up to twice as fast on them as on parts of rows.
+ph, both (gates, n, H), and the state (parts, n, H), whose first part is the hidden output h. It fills ``saved``,
+(saved, n, H), with what the backward needs, and ``after`` with the next state, which may be where the old one was.
+The formulas are torch's. Gates and the like are blocks of their own, in front: numpy is up to twice as fast on them
+as on parts of rows.
 
 The backward is in two parts: ``slopes`` has all that does not depend on what flows back, for many steps at once, and
 goes by a rule (``rules``) wherever the step is not linear, the gradient's or another's; ``back`` then takes one step.
@@ -64,8 +65,8 @@ class Cell(Protocol):
     def arrange(self, weight: Array) -> Array:
         """Torch's rows of a weight or bias, (gates·H, …), as ``step`` expects its gates, (gates, H, …)."""
 
-    def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
-        """The parts of the next state."""
+    def step(self, px: Array, ph: Array, state: Array, saved: Array, after: Array) -> None:
+        """From one state to the next."""
 
     def pre(self, px: Array, ph: Array, saved: Array) -> Array:
         """The pre-activations as the squashing functions see them, (gates, n, H)."""
@@ -98,16 +99,16 @@ class LSTM:
         i, f, g, o = np.split(weight, 4)
         return np.stack([i / 2, f / 2, o / 2, g])
 
-    def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
+    def step(self, px: Array, ph: Array, state: Array, saved: Array, after: Array) -> None:
         """C' = f c + i g, h' = o tanh(c')."""
         activations = np.add(px, ph, out=saved[:4])
         np.tanh(activations, out=activations)
         _to_sigmoid(activations[:3])
         i, f, o, g, squashed = saved
-        c = f * state[1]
-        c += i * g
-        np.tanh(c, out=squashed)
-        return o * squashed, c
+        h, c = after
+        np.multiply(f, state[1], out=c)
+        c += np.multiply(i, g, out=squashed)
+        np.multiply(o, np.tanh(c, out=squashed), out=h)
 
     def pre(self, px: Array, ph: Array, saved: Array) -> Array:
         """Their sum."""
@@ -153,15 +154,17 @@ class GRU:
         r, z, n = np.split(weight, 3)
         return np.stack([r / 2, z / 2, n])
 
-    def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
+    def step(self, px: Array, ph: Array, state: Array, saved: Array, after: Array) -> None:
         """N = tanh(px + r ph), h' = (1 - z) n + z h."""
         sigmoids = np.add(px[:2], ph[:2], out=saved[:2])
         np.tanh(sigmoids, out=sigmoids)
         _to_sigmoid(sigmoids)
         r, z, n, share = saved
         share[:] = ph[2]
-        np.tanh(px[2] + r * share, out=n)
-        return (n + z * (state[0] - n),)
+        np.tanh(np.add(px[2], r * share, out=n), out=n)
+        h = np.subtract(state[0], n, out=after[0])
+        h *= z
+        h += n
 
     def pre(self, px: Array, ph: Array, saved: Array) -> Array:
         """Their sum, but for n, which sees the state's share through r."""
@@ -203,13 +206,14 @@ class RNN:
         """As it is."""
         return weight[None]
 
-    def step(self, px: Array, ph: Array, state: Array, saved: Array) -> tuple[Array, ...]:
+    def step(self, px: Array, ph: Array, state: Array, saved: Array, after: Array) -> None:
         """H' = tanh(px + ph), or its positive part."""
+        np.add(px, ph, out=saved)
         if self.relu:
-            np.maximum(px + ph, 0, out=saved)
+            np.maximum(saved, 0, out=saved)
         else:
-            np.tanh(px + ph, out=saved)
-        return (saved[0],)
+            np.tanh(saved, out=saved)
+        after[:] = saved
 
     def pre(self, px: Array, ph: Array, saved: Array) -> Array:
         """Their sum."""

@@ -88,7 +88,7 @@ class RecurrentClassifier(Encoder):
             turned = which[packing.turned]
             projected = zip(self.network.levels[0], self.network.project(self.network.embedding[words]), strict=True)
             px = [layers.looked_up(px, turned if layer.reverse else which) for layer, px in projected]
-            logits[rows] = self.network.read(px, packing).logits
+            logits[rows] = self.network.read(px, packing, keep=False).logits
         return logits
 
     def logits(self, x: Array, batch: Batch) -> Array:

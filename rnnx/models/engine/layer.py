@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -37,10 +38,23 @@ class Layer:
     u_bias: Array
     reverse: bool = False
 
-    @property
+    @cached_property
     def size(self) -> int:
         """H."""
         return len(self.u[0])
+
+    @cached_property
+    def bias(self) -> Array:
+        """What the input's share has for a bias: both where a gate sees but the sum of the shares."""
+        sums = self.cell.gates - self.cell.apart
+        return np.concatenate([self.w_bias[:sums] + self.u_bias[:sums], self.w_bias[sums:]])
+
+    def recur(self, h: Array, out: Array | None = None) -> Array:
+        """The state's share of the pre-activations, (gates, n, H), of h (n, H)."""
+        ph: Array = np.matmul(h, self.u, out=out)
+        if self.cell.apart:
+            ph[-self.cell.apart :] += self.u_bias[-self.cell.apart :]
+        return ph
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ class Run:
 def project(layer: Layer, x: Array) -> Array:
     """The input's share of the pre-activations, (gates, N, H), of x (N, E)."""
     px: Array = x @ layer.w
-    px += layer.w_bias
+    px += layer.bias
     return px
 
 
@@ -102,21 +116,22 @@ def looked_up(px: Array, which: Integers) -> Inputs:
     return lambda tokens: px.take(which[tokens], 1)
 
 
-def forward(layer: Layer, px: Inputs, packing: Packing, start: Array | None = None) -> Run:
-    """Run over projected inputs from the state ``start`` (parts, B, H), zero if absent."""
+def forward(layer: Layer, px: Inputs, packing: Packing, start: Array | None = None, keep: bool = True) -> Run:
+    """Run over projected inputs from the state ``start`` (parts, B, H), zero if absent.
+
+    Without ``keep`` nothing is saved for a backward pass.
+    """
     cell, rows, tokens = layer.cell, len(packing.order), len(packing.rows)
     states = np.empty((cell.parts, rows + tokens, layer.size), layer.u.dtype)
     states[:, :rows] = 0 if start is None else start
-    saved = np.empty((cell.saved, tokens, layer.size), layer.u.dtype)
-    earlier = 0
+    saved = np.empty((cell.saved, tokens if keep else rows, layer.size), layer.u.dtype)
+    ph, earlier = np.empty((cell.gates, rows, layer.size), layer.u.dtype), 0
     for n, first in zip(packing.active, packing.starts, strict=True):
         step, state = slice(first, first + n), states[:, earlier : earlier + n]
         earlier = rows + first
-        ph = state[0] @ layer.u
-        ph += layer.u_bias
-        for part, value in zip(states, cell.step(px(step), ph, state, saved[:, step]), strict=True):
-            part[earlier : earlier + n] = value
-    return Run(packing, layer.reverse, px, states, saved)
+        left, after = saved[:, step if keep else slice(n)], states[:, earlier : earlier + n]
+        cell.step(px(step), layer.recur(state[0], ph[:, :n]), state, left, after)
+    return Run(packing, layer.reverse, px, states, saved if keep else saved[:, :0])
 
 
 class Back(NamedTuple):
@@ -174,8 +189,7 @@ def _seen(layer: Layer, run: Run, tokens: slice, rule: Rule) -> Moment:
     moment = run.moments(tokens)
     if not rule.sees:
         return moment
-    ph = moment.before[0] @ layer.u + layer.u_bias
-    return moment._replace(pre=layer.cell.pre(run.px(tokens), ph, moment.saved))
+    return moment._replace(pre=layer.cell.pre(run.px(tokens), layer.recur(moment.before[0]), moment.saved))
 
 
 def jacobians(layer: Layer, run: Run) -> Array:

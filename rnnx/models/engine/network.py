@@ -72,12 +72,12 @@ class Network:
         """What each direction of the bottom level makes of embeddings (N, E): (gates, N, H), linear in them."""
         return [layers.project(layer, x) for layer in self.levels[0]]
 
-    def read(self, px: Sequence[Inputs], packing: Packing, start: State | None = None) -> Pass:
-        """Run over projected inputs."""
+    def read(self, px: Sequence[Inputs], packing: Packing, start: State | None = None, keep: bool = True) -> Pass:
+        """Run over projected inputs; without ``keep`` there is no way back."""
         runs: list[tuple[Run, ...]] = []
         for i, level in enumerate(self.levels):
             begin = None if start is None else start.layers[i][:, packing.order]
-            runs.append(tuple(layers.forward(*each, packing, begin) for each in zip(level, px, strict=True)))
+            runs.append(tuple(layers.forward(*each, packing, begin, keep) for each in zip(level, px, strict=True)))
             h = beside([run.h for run in runs[-1]])
             above = self.levels[i + 1] if i + 1 < len(self.levels) else ()
             px = [layers.read(layer, h, packing) for layer in above]

@@ -35,4 +35,6 @@ def _stepped(layer: Layer, state: Array, x: Array) -> Array:
     """The state (parts, n, H) after one step over x (E,)."""
     saved = np.empty((layer.cell.saved, *state.shape[1:]), state.dtype)
     px = project(layer, x[None].astype(state.dtype))
-    return np.stack(layer.cell.step(px, state[0] @ layer.u + layer.u_bias, state, saved))
+    after = np.empty_like(state)
+    layer.cell.step(px, layer.recur(state[0]), state, saved, after)
+    return after

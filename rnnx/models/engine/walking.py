@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from rnnx.models.engine.layer import Layer
+from rnnx.models.engine.layer import Layer, project
 from rnnx.models.engine.running import Rows, Running
 from rnnx.models.engine.trie import Trie
 from rnnx.models.protocols import Array, Integers, Mask
@@ -20,14 +20,14 @@ def walk(layers: Sequence[Layer], x: Array, trie: Trie, pooled: Running | None =
     x (R, E) are what the codes stand for. ``pooled`` gets every new state of the top layer.
     """
     stack = [Stepping(layer, len(trie.start)) for layer in layers]
-    px, began = stack[0].project(x), 0
+    px, began = project(layers[0], x), 0
     for codes, alive in zip(trie.codes, trie.alive.tolist(), strict=True):
         _branch(stack, pooled.kept if pooled else (), began, trie.parent[began:alive])
         began = alive
         for rows in blocks(codes[:alive] != trie.absent, BLOCK):
             h = stack[0](stack[0].taken(px, codes[rows]), rows)
             for step in stack[1:]:
-                h = step(step.project(h), rows)
+                h = step(project(step.layer, h), rows)
             if pooled:
                 pooled.add(rows, h)
         yield stack[-1].state[0, :alive]
@@ -57,25 +57,15 @@ def blocks(reads: Mask, most: int) -> list[Rows]:
 
 
 class Stepping:
-    """A layer with the states of all slots, (parts, S, H), and the room that a step of a block of them needs.
-
-    Where a gate sees only the sum of the input's share and the state's, both biases are in the input's, which is
-    computed less often.
-    """
+    """A layer with the states of all slots, (parts, S, H), and the room that a step of a block of them needs."""
 
     def __init__(self, layer: Layer, slots: int) -> None:
         cell, size, dtype = layer.cell, layer.size, layer.u.dtype
-        self.layer, self.sums = layer, cell.gates - cell.apart
-        self.bias = layer.w_bias.copy()
-        self.bias[: self.sums] += layer.u_bias[: self.sums]
+        self.layer = layer
         self.state = np.zeros((cell.parts, slots, size), dtype)
-        self.ph, self.saved = (np.empty(BLOCK * size * blocks, dtype) for blocks in (cell.gates, cell.saved))
-
-    def project(self, x: Array) -> Array:
-        """The input's share of the pre-activations, (gates, n, H), of x (n, E)."""
-        px: Array = x @ self.layer.w
-        px += self.bias
-        return px
+        self.ph, self.saved, self.after = (
+            np.empty(BLOCK * size * blocks, dtype) for blocks in (cell.gates, cell.saved, cell.parts)
+        )
 
     def taken(self, px: Array, codes: Integers) -> Array:
         """The projected inputs of these codes, where the step leaves what it makes of them: less memory is faster."""
@@ -86,13 +76,13 @@ class Stepping:
     def __call__(self, px: Array, rows: Rows) -> Array:
         """One step of these slots, from their projected inputs: h."""
         state, n = self.state[:, rows], px.shape[1]
-        ph = np.matmul(state[0], self.layer.u, out=self._room(self.ph, n))
-        if self.layer.cell.apart:
-            ph[self.sums :] += self.layer.u_bias[self.sums :]
-        after = self.layer.cell.step(px, ph, state, self._room(self.saved, n))
-        for part, value in zip(self.state, after, strict=True):
-            part[rows] = value
-        return after[0]
+        after = state if isinstance(rows, slice) else self._room(self.after, n)
+        ph = self.layer.recur(state[0], self._room(self.ph, n))
+        self.layer.cell.step(px, ph, state, self._room(self.saved, n), after)
+        if after is not state:
+            self.state[:, rows] = after
+        h: Array = after[0]
+        return h
 
     def _room(self, room: Array, rows: int) -> Array:
         """(blocks, rows, H), one block right after the other."""
