@@ -274,6 +274,18 @@ class TestModels:
         assert [s.name for s in found.sides] == ["sentiment-lstm (1)", "sentiment-lstm (2)"]
         assert found.agreement.spearman == pytest.approx(np.ones((2, 2)))
         assert found.dispute is None
+        assert "No token's score changed." in list(verdicts.of_text(found))
+
+    def test_a_function_is_compared_by_what_changes_its_text(self) -> None:
+        def p(texts: list[str]) -> list[float]:
+            return [0.9 if "superb" in text else 0.2 if "dull" in text else 0.5 for text in texts]
+
+        model = rnnx.wrap(p, labels=("negative", "positive"))
+        together = list(rnnx.compare(model, ["fine", "a superb film with dull music"]))
+        assert [s.name for s in together[1].sides] == ["occlusion", "lime", "kernel-shap"]
+        assert together[1].best
+        (alone,) = rnnx.compare(rnnx.wrap(p, labels=("negative", "positive")), [together[1].text], ["occlusion"])
+        assert alone.sides[0].faithful == together[1].sides[0].faithful
 
 
 class TestCommand:
