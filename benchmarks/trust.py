@@ -34,7 +34,7 @@ from prepare_sentiment_data import BRACKETS, bucket
 
 METHODS = [
     "lrp", "cd", "kernel-shap", "deeplift", "ig", "expected-grad", "lime", "smoothgrad-x-input", "occlusion",
-    "occlusion-fast", "grad-x-input", "attention", "grad", "noise",
+    "occlusion-fast", "grad-x-input", "attention", "grad",
 ]  # fmt: skip
 LEVELS = ("high", "medium", "low")
 

@@ -18,6 +18,7 @@ from rnnx.models.protocols import Classifier
 from rnnx.types import Item, LeftOut
 
 DEFAULTS = ("lrp", "ig", "occlusion", "grad-x-input", "grad", "attention")
+WITHOUT_GRADIENTS = ("occlusion", "lime", "kernel-shap")
 WINDOW = 128  # texts explained by one contender before the next one's turn
 
 
@@ -35,9 +36,10 @@ def compare(
     """For each text the explanations of several methods, how far they agree, and how faithful each is; in order.
 
     ``methods`` are names, or "all"; by default lrp, ig, occlusion, grad-x-input, grad and attention, those of them that
-    the model can serve. ``settings``: of one method by a dotted name ({"ig.steps": 64}), of all that have it by its
-    name alone ({"of": "prob"}). What the model cannot serve, or a method cannot explain of a text, is in ``refused``
-    with the reason, and the others go on. ``target``, ``seed``, ``fields`` and ``left_out`` as in ``explain``.
+    the model can serve; of a model without gradients occlusion, lime and kernel-shap. ``settings``: of one method by a
+    dotted name ({"ig.steps": 64}), of all that have it by its name alone ({"of": "prob"}). What the model cannot serve,
+    or a method cannot explain of a text, is in ``refused`` with the reason, and the others go on. ``target``, ``seed``,
+    ``fields`` and ``left_out`` as in ``explain``.
 
     Scores are compared on one scale, divided by the largest absolute one of the method. How faithful a method is says
     its comprehensiveness: how far the probability falls when tokens are taken away in the order of their scores, where
@@ -86,7 +88,8 @@ def compare_models(
 def _names(model: Classifier, methods: Sequence[str] | str | None) -> list[str]:
     """The methods that are asked for, each once. Raises UnknownName."""
     if methods is None:
-        return [name for name in DEFAULTS if registry.method(name).needs <= model.provides]
+        usual = DEFAULTS if "gradients" in model.provides else WITHOUT_GRADIENTS
+        return [name for name in usual if registry.method(name).needs <= model.provides]
     if methods == "all":
         return list(registry.methods())
     return [registry.method(name).name for name in dict.fromkeys([methods] if isinstance(methods, str) else methods)]

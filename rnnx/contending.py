@@ -148,7 +148,7 @@ def faithfulness(
     random: list[float | None] = [None] * len(texts)
     for group in buckets([len(first[i].tokens) for i in there], BUDGET):
         rows = [there[i] for i in group]
-        batch = model.collate([first[i].tokens for i in rows])
+        batch = model.collate([first[i].tokens for i in rows], [first[i].text for i in rows])
         target = np.array([model.labels.index(first[i].target) for i in rows])
         judge = partial(_share, model, batch, target, limits(model, batch, target))
         for column, values in zip(columns, found, strict=True):

@@ -49,6 +49,6 @@ def test_overlap_and_signs_in_plain_loops(one: list[int], other: list[int]) -> N
     k = (length + 4) // 5
     tops = [sorted(range(length), key=lambda i: (-abs(scores[i]), i))[:k] for scores in (a, b)]
     assert overlap(a, b) == sum(i in tops[1] for i in tops[0]) / k
-    said = [i for i in {*tops[0], *tops[1]} if a[i] or b[i]]
+    said = [i for i in {*tops[0], *tops[1]} if a[i] and b[i]]
     same = [np.sign(a[i]) == np.sign(b[i]) for i in said]
     assert same_sign(a, b) == (pytest.approx(sum(same) / len(same)) if same else None)

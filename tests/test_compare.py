@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,18 @@ class TestModels:
         assert [s.name for s in found.sides] == ["sentiment-lstm (1)", "sentiment-lstm (2)"]
         assert found.agreement.spearman == pytest.approx(np.ones((2, 2)))
         assert found.dispute is None
+        assert "No token's score changed." in list(verdicts.of_text(found))
+
+    def test_a_function_is_compared_by_what_changes_its_text(self) -> None:
+        def p(texts: list[str]) -> list[float]:
+            return [0.9 if "superb" in text else 0.2 if "dull" in text else 0.5 for text in texts]
+
+        model = rnnx.wrap(p, labels=("negative", "positive"))
+        together = list(rnnx.compare(model, ["fine", "a superb film with dull music"]))
+        assert [s.name for s in together[1].sides] == ["occlusion", "lime", "kernel-shap"]
+        assert together[1].best
+        (alone,) = rnnx.compare(rnnx.wrap(p, labels=("negative", "positive")), [together[1].text], ["occlusion"])
+        assert alone.sides[0].faithful == together[1].sides[0].faithful
 
 
 class TestCommand:
@@ -282,7 +295,7 @@ class TestCommand:
         quick = ["--set", "noise.samples=4", "--set", "permutation.samples=4"] if "all" in argv else []
         result = run("compare", *argv, *quick, SENTENCE, screen=True, environ={"NO_COLOR": "1"}, width=width)
         assert result.code == 0
-        plain = "".join(part.partition("m")[2] for part in ("m" + result.out).split("\x1b["))
+        plain = re.sub("\x1b\\[[0-9;]*m", "", result.out)
         assert max(cell_len(line) for line in plain.splitlines()) <= width
         assert "Believe" in plain or "say" in plain
 

@@ -88,13 +88,7 @@ def compare(
     source = context.get_parameter_source("model")
     if models and source is not None and source.name == "COMMANDLINE":
         raise UsageError("--models and --model do not go together", "give both models to --models")
-    names = methods if methods in (None, "all") else [name.strip() for name in str(methods).split(",") if name.strip()]
-    for name in [] if isinstance(names, str) else names or []:
-        registry.method(name)  # a misspelt name is worth saying before the model is loaded
-    if names == []:
-        raise UsageError("--methods names no methods", "for example --methods lrp,ig, or all")
-    if models and (names == "all" or len(names or []) > 1):
-        raise UsageError("two models are compared by one method", "for example --methods ig")
+    names = _names(methods, bool(models))
     from rnnx.models import catalog
 
     named = models or (model or catalog.DEFAULT,)
@@ -123,6 +117,18 @@ def compare(
     with outputs.opened(output, terminal, force) as stream:
         _write(kind, outputs.counted(comparisons, terminal, stream), stream, terminal, color, background)
     faults.close()
+
+
+def _names(given: str | None, models: bool) -> list[str] | str | None:
+    """The methods that are asked for, or all. Raises UsageError and UnknownName before the model is loaded."""
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--methods names no methods", "for example --methods lrp,ig, or all")
+    if models and (names == ["all"] or len(names) > 1):
+        raise UsageError("two models are compared by one method", "for example --methods ig")
+    return "all" if names == ["all"] else [registry.method(name).name for name in names]
 
 
 def _write(

@@ -35,11 +35,11 @@ def overlap(one: Array, other: Array) -> float:
 
 
 def same_sign(one: Array, other: Array) -> float | None:
-    """Of the tokens that are strong for either, the share to which both give the same sign.
+    """Of the tokens that are strong for either and 0 for neither, the share to which both give the same sign.
 
-    None if they are 0 for both. After the sign agreement of Krishna et al. 2022, which takes only common ones.
+    None if there are none. After the sign agreement of Krishna et al. 2022, which takes only common strong ones.
     """
     either = np.union1d(strong(one), strong(other))
     a, b = np.sign(one[either]), np.sign(other[either])
-    said = (a != 0) | (b != 0)
+    said = (a != 0) & (b != 0)
     return float((a == b)[said].mean()) if said.any() else None

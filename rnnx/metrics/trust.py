@@ -63,10 +63,10 @@ def fast(case: Case, seed: int, draws: int = DRAWS["fast"]) -> Facts:
 
     For each text ``without_strongest``: the probability without the strongest fifth of the tokens, ``removed`` of them,
     by score, not by size; ``without_half``: without the stronger half; ``without_random``: the mean over ``draws``
-    random fifths. ``carried`` is the share of the last one that is lost on average in
-    the first two, and decides on the ``level``: high from 0.65, low below 0.3, medium between. Of a text of one token
-    there is nothing to say: its level is None. ``saturated``: whether the model is so sure of the target, or of the
-    opposite, that small changes hardly move it.
+    random fifths. ``carried`` is the share of the last one that is lost on average in the first two, and decides on the
+    ``level``: high from 0.65, low below 0.3, medium between. Of a text of one token there is nothing to say: its level
+    is None. ``saturated``: whether the model is so sure of the target, or of the opposite, that small changes hardly
+    move it.
 
     The random sets depend on the seed and the text alone. Raises what the model raises.
     """
@@ -140,16 +140,17 @@ def _count(lengths: Integers, part: int) -> Integers:
 def _random(batch: Batch, seed: int, draws: int) -> Mask:
     """Random fifths of the tokens, (B, draws, T); those of one random order follow each other and share no token.
 
-    From a hash of the seed and the text's ids: to import numpy's generators would take longer than all the rest.
+    From a hash of the seed and the tokens: to import numpy's generators would take longer than all the rest.
     """
     found = np.zeros((len(batch.ids), draws, batch.ids.shape[1]), bool)
-    for own, ids, n in zip(found, batch.ids, batch.lengths.tolist(), strict=True):
+    for i, n in enumerate(batch.lengths.tolist()):
         size = -(-n // PARTS[0])
         order, part = np.divmod(np.arange(draws), n // size)
-        text = f"trust {seed} ".encode() + ids[:n].astype("<i8").tobytes()
+        words = [token.text for token in batch.tokens[i]] if batch.tokens else batch.ids[i, :n].tolist()
+        text = repr((seed, words)).encode("utf-8", "replace")
         keys = np.frombuffer(hashlib.shake_256(text).digest(8 * n * (order[-1] + 1)), "<u8").reshape(-1, n)
         rank = np.argsort(np.argsort(keys, axis=1, kind="stable"), axis=1)
-        own[:, :n] = rank[order] // size == part[:, None]
+        found[i, :, :n] = rank[order] // size == part[:, None]
     return found
 
 

@@ -32,18 +32,19 @@ def line(explanation: Explanation) -> Iterator[str]:
 
 
 def words(explanation: Explanation) -> Iterator[str]:
-    """What was found, fact by fact. ``level`` must not be None."""
+    """What was found, fact by fact; ``level`` must not be None."""
     facts = explanation.diagnostics["trust"]
     if facts["level"] is None:
-        yield (
-            "there is no order of the tokens to judge"
-            if len(explanation.tokens) == 1
-            else "no order of the tokens changes anything"
-        )
+        one = len(explanation.tokens) == 1
+        yield "a single token has no order to judge" if one else "no order of the tokens changes anything"
     yield _removal(explanation, facts)
-    if facts.get("faithful") is not None:
-        yield f"its order of the tokens is {percent(facts['faithful'])} of the way from the worst order to the best"
-    yield from _sum(facts)
+    faithful = facts.get("faithful")
+    if faithful is not None:  # a search for the limits may miss the last bit of them
+        way = percent(min(1, max(0, faithful)))
+        yield f"its order of the tokens is {way} of the way from the worst order to the best"
+    if "missing" in facts:
+        missing = percent(facts["missing"])
+        yield "the scores add up" if facts["missing"] < MISSING else f"{missing} of what they add up to is missing"
     if facts["saturated"] and _local(explanation):
         yield "the model is so sure that small changes hardly move it, and this method sees only those"
     if "error" in facts:
@@ -51,8 +52,7 @@ def words(explanation: Explanation) -> Iterator[str]:
         yield f"chance moves a score by {percent(facts['error'])} of the largest{doubt}"
     if "stable" in facts:
         yield f"the ranks of the tokens under other seeds agree with these to {number(facts['stable'])} (1 is fully)"
-    unknown = len(explanation.diagnostics.get("unknown_tokens", ()))
-    if unknown:
+    if unknown := len(explanation.diagnostics.get("unknown_tokens", ())):
         verb = "is" if unknown == 1 else "are"
         yield f"{unknown} of {len(explanation.tokens)} tokens {verb} unknown to the model"
 
@@ -67,16 +67,6 @@ def _removal(explanation: Explanation, facts: dict[str, Any]) -> str:
         ("strongest token", "one at random") if count == 1 else (f"{count} strongest tokens", f"{count} at random")
     )
     return f"without its {strongest} {label} {change}; without {random}: {said[2]}"
-
-
-def _sum(facts: dict[str, Any]) -> Iterator[str]:
-    if "missing" in facts:
-        small = facts["missing"] < MISSING
-        yield (
-            "the scores add up"
-            if small
-            else f"the scores do not add up: {percent(facts['missing'])} of them is missing"
-        )
 
 
 def _local(explanation: Explanation) -> bool:

@@ -107,7 +107,8 @@ def _changes(found: Comparison) -> Iterator[str]:
     before, after = found.scores[0], found.scores[-1]
     order = sorted(range(len(before)), key=lambda i: -abs(after[i] - before[i]))[:SHOWN]
     words = [f"{named(found.tokens[i].text)} from {two(before[i])} to {two(after[i])}" for i in order]
-    yield f"What changed most: {', '.join(words)}."
+    changed = any(abs(after[i] - before[i]) >= 0.01 for i in order)
+    yield f"What changed most: {', '.join(words)}." if changed else "No token's score changed."
 
 
 def two(value: float) -> str:
