@@ -1,7 +1,7 @@
 """Shapley values, KernelSHAP and LIME beside Captum, shap and lime: how fast, how near to the floor, and how noisy.
 
     pip install captum shap lime            # for this benchmark only; with --no-deps captum leaves torch alone
-    python benchmarks/shapley.py [--runs 2] [--only shapley kernel ...] [--networks last attention two-directions ...]
+    python benchmarks/shapley.py [--runs 2] [--only shapley kernel ...] [--networks last ...] [--sets sentences]
 
 The networks and texts of ``benchmarks/perturbation.py``. The peers run text by text, on the first few of the texts, as
 in their documentation: Captum on ids with one changed text at a time and its default or documented numbers of them (25
@@ -209,13 +209,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     hold_memory()
     warnings.simplefilter("ignore")  # what the peers say of themselves
     for network in arguments.networks:
         model, net = models(*NETWORKS[network])
-        for title, (count, median) in SETS.items():
+        for title in arguments.sets:
+            count, median = SETS[title]
             texts = drawn(count, median, len(model.vocabulary))
             length = statistics.median(map(len, texts))
             print(f"\n{network}: {count} {title}, {length:.0f} tokens in the median; us a token")
