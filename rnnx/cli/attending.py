@@ -62,23 +62,23 @@ class Again:
     def together(
         self, explanations: Iterable[Explanation], kind: str, stream: TextIO, terminal: Terminal, looks: tuple[str, str]
     ) -> Iterator[Explanation]:
-        """The explanations that are to be written one by one.
+        """The explanations that are to be written one by one; then it says what several come to together.
 
-        Of several, people get only what they come to together; beside other formats it is told on stderr. ``looks`` are
-        --color and --background.
+        Where that is all that there is to say of them, people get nothing else; beside other formats it is told on
+        stderr. ``looks`` are --color and --background.
         """
+        people = kind in PICTURES
         if not self.attention:
             yield from explanations
             return
-        kept: list[Explanation] = []
+        kept, at_once = [], not people or self.by not in (None, "unit")
         for explanation in explanations:
             kept.append(explanation)
-            if kind not in PICTURES:
+            if at_once:
                 yield explanation
-        if len(kept) > 1:
-            aside = kind not in PICTURES
-            _tell(kept, "plain" if aside else kind, terminal.stderr if aside else stream, terminal, looks)
-        elif kind in PICTURES:
+        if len(kept) > 1 or kind == "csv":  # which has no room for the figures of a text
+            _tell(kept, kind if people else "plain", stream if people else terminal.stderr, terminal, looks)
+        elif not at_once:
             yield from kept
 
 

@@ -65,6 +65,12 @@ def summary_lines(explanations: Sequence[Explanation]) -> Iterator[str]:
     yield from _parts(explanations)
 
 
+def counted(explanations: Sequence[Explanation]) -> str:
+    """How many texts, and the model."""
+    count = len(explanations)
+    return f"{count} text{'s' * (count > 1)}, {visible(explanations[0].model)}"
+
+
 def _reports(explanations: Sequence[Explanation]) -> list[Report]:
     return [found for e in explanations if (found := report(e)) is not None]
 
@@ -74,7 +80,7 @@ def _means(reports: Sequence[Report]) -> tuple[Report, Mapping[str, float]]:
 
 
 def _title(explanations: Sequence[Explanation]) -> Iterator[str]:
-    yield f"{len(explanations)} texts, {visible(explanations[0].model)}: means, \u00b1 standard deviations"
+    yield f"{counted(explanations)}: means, \u00b1 standard deviations"
 
 
 def _whole(reports: Sequence[Report]) -> str:

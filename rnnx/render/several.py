@@ -10,7 +10,6 @@ from rich.text import Text
 
 from rnnx.render import checks, palette, picture, units
 from rnnx.render.summary import method_line
-from rnnx.render.text import visible
 from rnnx.types import Explanation, Units
 
 
@@ -37,5 +36,4 @@ def lines(explanations: Sequence[Explanation]) -> Iterator[str]:
 
 
 def _title(explanations: Sequence[Explanation]) -> str:
-    model = visible(explanations[0].model)
-    return f"{len(explanations)} texts, {model}: what each unit of the attended sum gives to the target's logit, means"
+    return f"{checks.counted(explanations)}: what each unit of the attended sum gives to the target's logit, means"
