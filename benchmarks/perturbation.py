@@ -112,7 +112,7 @@ def floors(model: RecurrentClassifier, texts: Texts, comparison: Comparison) -> 
     """Operations a token of the peer's products and of ours."""
     network, tokens = model.network, sum(map(len, texts))
     of_states = sum(2 * layer.u.size for layer in network.levels[0])
-    of_states += 2 * network.pooling.w.size if isinstance(network.pooling, Attention) else 0
+    of_states += 2 * network.pooling.hidden.w.size if isinstance(network.pooling, Attention) else 0
     of_inputs = sum(2 * layer.w.size for layer in network.levels[0])
     peer = sum(comparison.changed(len(text)) * len(text) for text in texts) * (of_states + of_inputs)
     return peer / tokens, sum(comparison.states(len(text)) for text in texts) * of_states / tokens

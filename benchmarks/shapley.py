@@ -147,7 +147,7 @@ with warnings.catch_warnings():
 def operations(network: Any) -> Iterator[list[int]]:
     """While it lasts, the operations of the products of all states that our engine computes."""
     step, found = Stepping.__call__, [0]
-    attention = 2 * network.pooling.w.size if isinstance(network.pooling, Attention) else 0
+    attention = 2 * network.pooling.hidden.w.size if isinstance(network.pooling, Attention) else 0
 
     def counted(stepping: Stepping, px: Array, rows: Any) -> Array:
         found[0] += px.shape[1] * (2 * stepping.layer.u.size + attention // len(network.levels[0]))
@@ -164,7 +164,7 @@ def peer_floor(model: RecurrentClassifier, texts: Texts, comparison: Comparison)
     """Operations a token of the peer's products."""
     network = model.network
     each = sum(2 * (layer.u.size + layer.w.size) for layer in network.levels[0])
-    each += 2 * network.pooling.w.size if isinstance(network.pooling, Attention) else 0
+    each += 2 * network.pooling.hidden.w.size if isinstance(network.pooling, Attention) else 0
     return sum(comparison.changed(len(text)) * len(text) for text in texts) * each / sum(map(len, texts))
 
 

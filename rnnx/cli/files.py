@@ -124,7 +124,8 @@ def explain(
         workers=work.workers,
         strict=work.strict,
     )
-    if again.attention and tally.texts > 1 and style.format not in SUMMARIZED:
+    more = tally.texts > 1 or style.format == "csv"  # which has no room for the figures of a text
+    if again.attention and more and style.format not in SUMMARIZED:
         for line in attended(tally):
             terminal.say(line)
 
