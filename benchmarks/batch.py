@@ -6,8 +6,9 @@ The same LSTM (100 to 128, a sigmoid, random weights) explains the same files of
 short reviews of some 20 tokens and long ones of some 230. ``rnnx`` is the command line; ``loop`` is a script around
 ``rnnx.explain`` that gives it one text at a time; ``captum`` is the job as its tutorials do it, text by text. Each
 writes JSON lines with tokens and scores. What is compared is the CPU time of all processes, as others may use the
-machine; for ``--workers`` it is the wall time that counts. ``engine`` is the share of the CPU time of ``rnnx``, its start
-left out, that the model and the method take, measured in a run of its own. Captum has no LRP for an LSTM.
+machine; for ``--workers`` it is the wall time that counts. ``engine`` is the share of the CPU time of ``rnnx`` (without
+the start of Python, with that of the model) that the model and the method take, measured in a run of its own. Captum
+has no LRP for an LSTM.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnx import __version__, attending, explaining, loading, pool
+from rnnx import __version__, attending, explaining, loading
 from rnnx.data.readers import ARGUMENT, Entry, Fault, Row
 from rnnx.errors import Unexplained
 from rnnx.models import batching, catalog
@@ -95,6 +95,8 @@ def computed(job: Job, found: Iterable[Window], workers: int = 1) -> Iterator[Ch
     """What windows come to, in order: by ``job`` here, or by so many processes that each make their own."""
     if workers == 1:
         return map(job, found)
+    from rnnx import pool  # costs time to import, and one process needs none of it
+
     return pool.ordered(job.elsewhere(), found, workers)
 
 

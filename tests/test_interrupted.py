@@ -208,6 +208,19 @@ class TestRefused:
         assert run("explain", str(source), "-m", small, "-o", str(target), "--force").code == 0
         assert not part(target).exists()
 
+    def test_a_second_process_keeps_out(self, run: Run, small: str, reviews: Path, tmp_path: Path) -> None:
+        target = tmp_path / "out.jsonl"
+        process = subprocess.Popen(command("explain", str(reviews), "-m", small, "-o", str(target), pause=0.2))
+        while not part(target).exists() or part(target).stat().st_size < 10_000:
+            time.sleep(0.01)
+        for flag in ("--resume", "--force"):
+            result = run("explain", str(reviews), "-m", small, "-o", str(target), flag)
+            assert result.code == 2
+            assert "another process is writing" in result.err
+        assert part(target).stat().st_size >= 10_000
+        process.kill()
+        process.wait()
+
     def test_flags_that_do_not_fit(self, run: Run, tmp_path: Path) -> None:
         for argv in (("--resume",), ("--resume", "--force", "-o", str(tmp_path / "x.jsonl"))):
             result = run("explain", "good", *argv)

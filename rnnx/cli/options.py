@@ -110,7 +110,7 @@ TextField = Annotated[
     typer.Option(
         "--text-field",
         metavar="NAME",
-        help="The field or column of the text; repeat to join several. By default the model's, or text.",
+        help="The field or column of the text; repeat to join several. By default the model's, or one of a usual name.",
     ),
 ]
 IdField = Annotated[

@@ -7,6 +7,7 @@ be whole. What was written after that is cut off when the job goes on, and made 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -121,11 +122,31 @@ AGAIN = "give the options that it was begun with, or begin again with --force"
 
 
 def _opened(path: Path, size: int) -> BinaryIO:
-    """A file to write to, of which the first bytes stay."""
-    stream = path.open("r+b" if size else "wb")
-    stream.truncate(size)
-    stream.seek(size)
+    """A file to write to, of which the first bytes stay. Raises DataError while another process writes to it."""
+    # Not "wb", which would empty the file of that process first.
+    stream = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115 # the journal closes it
+    try:
+        _lock(stream, path)
+        stream.truncate(size)
+        stream.seek(size)
+    except BaseException:
+        stream.close()
+        raise
     return stream
+
+
+def _lock(stream: BinaryIO, path: Path) -> None:
+    """Keep others out of a file until it is closed, where the system can."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(f"another process is writing {path}", "wait for it, or choose another --output") from None
+    except OSError:  # some network file systems cannot
+        return
 
 
 def _write(stream: BinaryIO, data: bytes) -> None:
