@@ -17,7 +17,7 @@ Examples:
   rnnx explain --method grad-x-input --model sentiment-lstm "not bad at all"
   rnnx explain --view chain "the plot is thin, the acting superb"
   rnnx predict reviews.csv --format csv
-  rnnx evaluate sample_data/reviews.jsonl --limit 50
+  rnnx evaluate sample_data/reviews.jsonl --methods lrp,grad --limit 20
   rnnx train configs/quickstart.yaml
   rnnx methods grad
 
