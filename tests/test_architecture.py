@@ -25,7 +25,17 @@ ROWS = [
     ("methods",),
     ("metrics",),
     ("training",),
-    ("choosing", "streaming", "explaining", "explainers", "evaluation", "exporting", "recording", "loading"),
+    (
+        "choosing",
+        "streaming",
+        "explaining",
+        "explainers",
+        "evaluation",
+        "standings",
+        "exporting",
+        "recording",
+        "loading",
+    ),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
