@@ -32,6 +32,7 @@ ROWS = [
         "attending",
         "explainers",
         "evaluation",
+        "standings",
         "exporting",
         "recording",
     ),

@@ -53,6 +53,21 @@ def test_golden_values(scores: tuple[float, ...], expected: tuple[float, float],
     np.testing.assert_allclose(found, expected, atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        (WEIGHTS, (0.8487056207, 0.0156708747)),
+        (tuple(np.abs(WEIGHTS)), (0.7940005264, 0.0266100689)),
+        (tuple(-np.array(WEIGHTS)), (0.1014528455, 0.7629236499)),
+    ],
+)
+def test_golden_values_at_every_tenth(scores: tuple[float, ...], expected: tuple[float, float]) -> None:
+    """Those of an implementation that takes 10, 20, … and at last 100 % of the tokens away."""
+    shares = [k / 10 for k in range(1, 11)]
+    found = erasure.curves(Additive(), TEN, ONE, np.array([scores]), shares, "delete").mean(axis=(1, 2))
+    np.testing.assert_allclose(found, expected, atol=1e-10, rtol=0)
+
+
 def test_shares_are_rounded_up() -> None:
     """ERASER's thresholds of 1, 10, 30 and 700 tokens; 0.01 * 700 is more than 7 in floating point."""
     batch = Batch(np.zeros((4, 700), int), np.array([1, 10, 30, 700]))

@@ -24,6 +24,7 @@ from rnnx.models import checkpoint
 from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Batch
+from rnnx.standings import summary
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training.network import RecurrentNetwork
 from rnnx.types import Standing
@@ -43,7 +44,7 @@ def standings(
     model: RecurrentClassifier, texts: list[evaluation.Judged], *methods: str, **given: Any
 ) -> dict[str, Standing]:
     plan = evaluation.evaluation(model, texts, methods, **given)
-    return {line.method: line for line in evaluation.summary(plan.metrics, plan.records())}
+    return {line.method: line for line in summary(plan.metrics, plan.records())}
 
 
 # --- the baseline ---------------------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ def test_a_text_that_a_method_cannot_explain_is_left_out(monkeypatch: pytest.Mon
     assert [bool(found[i].scores) for i in range(3)] == [True, False, True]
     assert set(found[1].values.values()) == {None}
     assert found[0].values["comprehensiveness"] is not None
-    assert evaluation.summary(plan.metrics, plan.records())[0].explained in (2, 3)
+    assert summary(plan.metrics, plan.records())[0].explained in (2, 3)
 
 
 @pytest.mark.parametrize("row", registry.METRICS.values(), ids=lambda row: row.name)

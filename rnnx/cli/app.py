@@ -18,7 +18,7 @@ Examples:
   rnnx explain --view chain "the plot is thin, the acting superb"
   rnnx compare "a clever start, but the second half is dull"
   rnnx predict reviews.csv --format csv
-  rnnx evaluate sample_data/reviews.jsonl --limit 50
+  rnnx evaluate sample_data/reviews.jsonl --methods lrp,grad --limit 20
   rnnx train configs/quickstart.yaml
   rnnx methods grad
 

@@ -131,7 +131,7 @@ def evaluate(
     else:
         marks = (marks_field,) if marks_field else MARKS
         rows = inputs.rows(texts, terminal, Ask(fields, marks=marks, guess=not text_field, say=terminal.say), faults)
-    from rnnx import evaluation, loading
+    from rnnx import evaluation, loading, standings
     from rnnx.explainers import served
     from rnnx.models import batching
 
@@ -149,12 +149,12 @@ def evaluate(
     )
     with outputs.opened(output, terminal, force) as stream:
         every = measure(plan, records, terminal)
-        standings = evaluation.summary(plan.metrics, every)
-        write(kind, standings, plan, stream, terminal, color)
+        found = standings.summary(plan.metrics, every)
+        write(kind, found, plan, stream, terminal, color)
     if export:
         eraser.export(export, plan, every, terminal)
     faults.close()
-    if _failed(standings, *bounds, terminal):
+    if _failed(found, *bounds, terminal):
         raise typer.Exit(1)
 
 
