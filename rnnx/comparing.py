@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, tee
 from typing import Any
 
 from rnnx import registry, settings
@@ -15,6 +15,7 @@ from rnnx.data.readers import Fault
 from rnnx.errors import DataError, UnknownName, Unsupported, UsageError
 from rnnx.metrics.sides import compared
 from rnnx.models.protocols import Classifier
+from rnnx.models.texts import checked as checked_texts
 from rnnx.types import Item, LeftOut
 
 DEFAULTS = ("lrp", "ig", "occlusion", "grad-x-input", "grad", "attention")
@@ -144,9 +145,10 @@ def _compared(
     able = [c for c in contenders if not c.lacks]
     if not able or (lacking and what == "models"):
         raise Unsupported("; ".join(dict.fromkeys(lacking.values())), "rnnx methods lists what each method needs")
-    if isinstance(texts, str | Mapping):
-        raise UsageError("texts is one text", "give a list: [text]")
-    return _stream(_Plan(what, able, lacking, asked, left_out), iter(texts))
+    given, again = (texts, texts) if isinstance(texts, str | Mapping) else tee(texts)
+    fine = checked_texts(able[0].model, given, asked.fields)  # says which text it is, of all of them
+    items = (item for item, _ in zip(again, fine, strict=True))
+    return _stream(_Plan(what, able, lacking, asked, left_out), items)
 
 
 def _stream(plan: _Plan, texts: Iterator[Item]) -> Iterator[Comparison]:

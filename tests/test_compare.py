@@ -251,6 +251,9 @@ class TestRefusals:
             rnnx.compare(model, [SENTENCE], ["ig"], settings={"ig.steps": "many"})
         with pytest.raises(UsageError, match="texts is one text"):
             rnnx.compare(model, SENTENCE)
+        found = rnnx.compare(model, ["a", "b", "c", "..", "  "], ["lrp"])
+        with pytest.raises(DataError, match="text 4 has no words"):
+            list(found)
 
     def test_models_of_other_labels(self, tmp_path: Path) -> None:
         other = rnnx.load(random_model(tmp_path, Spec("lstm", "last", ("bad", "good"))))
