@@ -143,6 +143,14 @@ def test_shapley_values_are_those_of_the_definition() -> None:
         assert score == pytest.approx(expected, abs=1e-5)
 
 
+def test_draws_do_not_depend_on_the_texts_before() -> None:
+    given: dict[str, Any] = {"exact": 1, "samples": 3}
+    alone = explained(wrapped()[0], TEXT, "shapley", **given)
+    model, _ = wrapped()
+    explained(model, "other words came first", "shapley", **given)
+    assert explained(model, TEXT, "shapley", **given) == alone
+
+
 def test_what_it_is_explained_by_unless_asked() -> None:
     model, _ = wrapped()
     (found,) = rnnx.explain(model, ["good"])

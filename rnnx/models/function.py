@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from importlib import import_module
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
@@ -50,11 +51,10 @@ class FunctionClassifier:
     fields: tuple[str, ...] = ()
     provides: frozenset[str] = frozenset()
     unknown: int = 1
-    pieces: list[Piece] = field(default_factory=list, repr=False)
-    places: dict[Piece, int] = field(default_factory=dict, repr=False)
+    pieces: dict[int, Piece] = field(default_factory=dict, repr=False)  # by id
 
     def __post_init__(self) -> None:
-        self.pieces[:] = [Piece("", ""), Piece("", self.mask)]
+        self.pieces[self.unknown] = Piece("", self.mask)
 
     def collate(self, tokens: Sequence[Sequence[Token]], texts: Sequence[str] = ()) -> Batch:
         """Pieces as ids. Of tokens without their texts it is not known what stands between them: spaces, then."""
@@ -90,10 +90,10 @@ class FunctionClassifier:
         return np.stack([found[text] for text in texts])
 
     def _id(self, piece: Piece) -> int:
-        if piece not in self.places:
-            self.places[piece] = len(self.pieces)
-            self.pieces.append(piece)
-        return self.places[piece]
+        """Always the same for the same piece, as draws depend on it."""
+        number = int.from_bytes(blake2b("\0".join(piece).encode(), digest_size=7).digest(), "big") + self.unknown + 1
+        self.pieces[number] = piece
+        return number
 
     def _usual(self, base: list[int]) -> str:
         """What most often stands between two words of a text: in Chinese, nothing."""
