@@ -91,7 +91,11 @@ class FunctionClassifier:
 
     def _id(self, piece: Piece) -> int:
         """Always the same for the same piece, as draws depend on it."""
-        number = int.from_bytes(blake2b("\0".join(piece).encode(), digest_size=7).digest(), "big") + self.unknown + 1
+        number = (
+            int.from_bytes(blake2b("\0".join(piece).encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big")
+            + self.unknown
+            + 1
+        )
         self.pieces[number] = piece
         return number
 
