@@ -28,7 +28,7 @@ def main() -> None:
     chance = np.concatenate([at_random(*case) for case in cases])
     print(f"{'random draws':24} {chance.mean():.3f}")
     search.corner = lambda *given: None  # type: ignore[assignment]
-    for search.RATE, search.PENALTY in ((0.01, 500.0), (0.1, 50.0)):
+    for search.RATE, search.PENALTY, search.FALL in ((0.01, 500.0, 0.0), (0.1, 50.0, 1.0)):
         found = np.concatenate([divergences(*case) for case in cases])
         print(f"rate {search.RATE}, penalty {search.PENALTY:3.0f}   {found.mean():.3f}, ", end="")
         print(f"farther than them in {(found > chance).mean():.0%}")

@@ -18,7 +18,8 @@ from rnnx.models.protocols import Array, Batch
 from rnnx.models.seeds import Rngs
 
 CANDIDATES, STEPS = 5, 500  # as in the paper
-RATE, PENALTY = 0.1, 50.0  # the paper's 0.01 and 500 stay far behind, and behind 2,500 random draws in a third of cases
+RATE, PENALTY = 0.1, 50.0  # the paper's 0.01 and 500 stay far behind, see benchmarks/adversary.py
+FALL = 1.0  # by what share the rate falls to the end; else where it ends depends on how numbers are rounded
 TOLERANCE = 0.01  # by how much the prediction may change: the paper's for classifiers
 HALVINGS = 30
 SMALL = 1e-12  # a weight below this counts as this in a logarithm
@@ -77,7 +78,8 @@ def _ascended(found: Attended, batch: Batch, at: Array, tolerance: float) -> Arr
         slope = weights * (slope - (weights * slope).sum(2, keepdims=True))
         mean += 0.1 * (slope - mean)
         square += 0.001 * (slope * slope - square)
-        at = at + RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        rate = RATE * (1 - FALL * step / STEPS)
+        at = at + rate * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
         weights = _softmax(at, batch)
     return np.where((best < 0)[..., None, None], weights, kept)
 
