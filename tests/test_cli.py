@@ -395,7 +395,7 @@ class TestMistakes:
             (["explain", "x", "--set", "norm"], "is not NAME=VALUE", "--set norm=l1"),
             (["explain", "x", "--set", "seed=1"], "seed is not a setting of a method", "use --seed"),
             (["explain", "x", "--set", "model=y"], "model is not a setting of a method", "use --model"),
-            (["methods", "chian"], "unknown method or view 'chian'", "chain"),
+            (["methods", "chian"], "unknown method, view or metric 'chian'", "chain"),
             (["explain", "x", "--of", "odds"], "--of 'odds' is not one of logit", "logit, prob, loss"),
             (["explain", "x", "--target", "neg"], "unknown label 'neg'", "negative"),
             (["explain", "x", "-m", "sentiment-lsmt"], "no model 'sentiment-lsmt'", "did you mean sentiment-lstm"),
