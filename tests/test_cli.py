@@ -437,7 +437,7 @@ class TestMistakes:
             (["explain", "x", "--seed", "many"], "'many' is not a valid", "rnnx explain --help"),
             (["expalin", "x"], "no such command 'expalin'. Did you mean 'explain'", "rnnx --help"),
             (["predict", "x", "-o", "/none/x.csv"], "No such file or directory", "write to"),
-            (["methods", "gard"], "unknown method or view 'gard'", "grad"),
+            (["methods", "gard"], "unknown method, view or metric 'gard'", "grad"),
             (["train"], "missing argument 'CONFIG'", "rnnx train --help"),
             (["train", "none.yaml"], "none.yaml: No such file", "configs/quickstart.yaml"),
         ],
@@ -573,7 +573,10 @@ class TestScreens:
 
     @pytest.mark.parametrize("width", [40, 80, 120])
     def test_methods_fit(self, run: Run, width: int) -> None:
-        for argv in (["methods"], *(["methods", name] for name in (*registry.methods(), *registry.VIEWS))):
+        for argv in (
+            ["methods"],
+            *(["methods", name] for name in (*registry.methods(), *registry.VIEWS, *registry.METRICS)),
+        ):
             out = run(*argv, width=width).out
             assert all(len(line) <= max(width, 60) for line in out.splitlines())
 
