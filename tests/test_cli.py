@@ -576,7 +576,10 @@ class TestScreens:
 
     @pytest.mark.parametrize("width", [40, 80, 120])
     def test_methods_fit(self, run: Run, width: int) -> None:
-        for argv in (["methods"], *(["methods", name] for name in (*registry.methods(), *registry.VIEWS))):
+        for argv in (
+            ["methods"],
+            *(["methods", name] for name in (*registry.methods(), *registry.VIEWS, *registry.METRICS)),
+        ):
             out = run(*argv, width=width).out
             assert all(len(line) <= max(width, 60) for line in out.splitlines())
 

@@ -53,7 +53,7 @@ def _table(width: int) -> Iterator[str]:
     for shown in registry.VIEWS.values():
         yield from _entry(shown.name, _traits(shown), shown.summary, width)
     yield ""
-    yield "metrics: whether explanations can be believed (evaluate --metrics NAME)"
+    yield "metrics: how far to believe it (evaluate --metrics NAME)"
     for metric in registry.METRICS.values():
         yield from _entry(metric.name, f"{metric.better} is better", metric.summary, width)
     yield ""
