@@ -158,7 +158,7 @@ _ROWS = [
         "how like the explanation stays when the model's weights become random, from the top down",
         better="lower",
         paper="Adebayo et al. 2018",
-        weakness="some likeness is the text's own: the same words keep their places and their embeddings' sizes",
+        weakness="some likeness stays for any method: the words are the same, and until the last step their embeddings",
         cost="an explanation for each part of the model",
         needs=frozenset({"weights"}),
         usual=False,
