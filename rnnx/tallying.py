@@ -107,4 +107,4 @@ def _mean(values: Sequence[float]) -> Mean | None:
     if not values:
         return None
     found: Array = np.array(values)
-    return Mean(*(round(number, 6) for number in score(found)[:3]))
+    return Mean(*(round(number, 6) for number in score(found, least=1)[:3]))

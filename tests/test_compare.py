@@ -353,7 +353,6 @@ class TestCommand:
             assert result.err.startswith("error: "), argv
             assert said in result.err, argv
             assert "hint: " in result.err, argv
-        assert run("explain", "-f", "markdown", SENTENCE).code == 2
 
     def test_models_go_before_the_model_of_the_environment(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RNNX_MODEL", "sentiment-lstm")

@@ -77,7 +77,7 @@ def _document(annotation: Mapping[str, Any], table: Mapping[str, str], folder: P
     words = text.split()
     edges = [0, *accumulate(len(word) + 1 for word in words)]
     marks = tuple(sorted((edges[e["start_token"]], edges[e["end_token"]] - 1) for e in evidences))
-    return Document(name, Row(" ".join(words), annotation["classification"], where, None, marks))
+    return Document(name, Row(" ".join(words), annotation["classification"], where, marks=marks))
 
 
 def explanations(path: Path) -> dict[str, list[float]]:

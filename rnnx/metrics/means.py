@@ -11,24 +11,25 @@ DRAWS, LEVEL = 2000, 0.95
 FEW = 5  # texts: of fewer no interval is known
 
 
-def score(values: Array) -> Score:
+def score(values: Array, least: int = FEW) -> Score:
     """The mean of values (N,), or of values (N, 2), precisions and recalls, the F1 of their means; without nan.
 
-    Efron 1979 (bootstrap, percentiles of 2,000 draws of as many texts). The same texts are drawn for every method.
+    Efron 1979 (bootstrap, percentiles of 2,000 draws of as many texts). The same texts are drawn for every method. Of
+    fewer than ``least`` texts there is no interval.
     """
-    return _score(_columns(values)[None])
+    return _score(_columns(values)[None], least)
 
 
 def gain(values: Array, other: Array) -> Score:
     """What the mean of the values is above that of others of the same texts, where both are there."""
-    return _score(np.stack([_columns(values), _columns(other)]))
+    return _score(np.stack([_columns(values), _columns(other)]), FEW)
 
 
 def _columns(values: Array) -> Array:
     return (values[:, None] if values.ndim == 1 else values).astype(np.float64)
 
 
-def _score(sides: Array) -> Score:
+def _score(sides: Array, least: int) -> Score:
     """Of one side (1, N, Q), or the first without the second (2, N, Q)."""
     sides = sides[:, ~np.isnan(sides).any(axis=(0, 2))]
     count = sides.shape[1]
@@ -36,7 +37,7 @@ def _score(sides: Array) -> Score:
         return Score(np.nan, np.nan, np.nan, 0)
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), DRAWS) / count
     mean, drawn = _whole(sides.mean(axis=1, keepdims=True)), _whole(draws @ sides)
-    if count < FEW:
+    if count < least:
         return Score(float(mean[0]), np.nan, np.nan, count)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Score(float(mean[0]), float(low), float(high), count)
