@@ -1,0 +1,142 @@
+"""Explanations as one page of HTML that needs nothing else: filtered and sorted by its own script.
+
+The summary is known only at the end and stands there; the script, where it may run, puts it on top. The page's policy
+lets a browser run that script and use that style sheet, by their checksums, and load nothing.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from rnnx.render import checks, coloured, plain, tally, trust
+from rnnx.render.summary import method_line, notes, strongest
+from rnnx.render.tables import kept
+from rnnx.render.text import percent, visible
+from rnnx.render.writers import Record, Writer
+from rnnx.types import Attribution, Explanation, Phrases, Regions
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+class Html(Writer):
+    """An article a text."""
+
+    def head(self, first: Record) -> bytes:
+        """Everything above the first text."""
+        e = first.explanation
+        scored = coloured.scored(e)
+        return _head(
+            title=f"{e.model}: {method_line(e)}",
+            labels=list(map(visible, e.prediction.probabilities)),
+            signed=scored.signed if scored else None,
+            trusted=trust.level(e) is not None,
+            filtered=self.style.summary,
+        )
+
+    def rows(self, records: Sequence[Record]) -> bytes:
+        """The articles."""
+        return rendered("texts.html", texts=map(self._text, records))
+
+    def tail(self, found: tally.Tally, *, empty: bool) -> bytes:
+        """The summary, where it is wanted, and the script."""
+        if empty:
+            start = _head(title="no text was explained", labels=[], signed=None, trusted=False, filtered=False)
+            return start + rendered("tail.html", summary=None)
+        return rendered("tail.html", summary=_summary(found) if self.style.summary else None)
+
+    def _text(self, record: Record) -> dict[str, Any]:
+        e, row = record.explanation, record.row
+        return {
+            "name": record.number if row.id is None else visible(str(row.id)),
+            "label": visible(e.prediction.label),
+            "sure": f"{e.prediction.probability:.4f}",
+            "percent": percent(e.prediction.probability),
+            "trust": trust.level(e),
+            "pieces": coloured.pieces(e),
+            "table": list(coloured.table(e)),
+            "kept": [(visible(name), visible(str(v))) for name, v in kept(row, self.style.keep).items()],
+            "facts": [(name, visible(words)) for name, words in _facts(e)],
+            "open": not self.style.summary,
+        }
+
+
+def _facts(e: Explanation) -> Iterator[tuple[str, str]]:
+    """What is said beside the picture, each with its name."""
+    if isinstance(e.evidence, Attribution):
+        for name, entries in strongest(e, e.evidence):
+            yield name, " \u00b7 ".join(f"{token} {score}" for token, score in entries) or "nothing"
+    if isinstance(e.evidence, Phrases):
+        yield from (_named(line) for line in plain.body(e) if "\t" not in line)
+    elif not isinstance(e.evidence, Attribution | Regions):
+        yield from (("", line) for line in plain.body(e) if "\t" not in line)
+    if trust.level(e):
+        yield "trust", "; ".join(trust.words(e))
+    if checked := checks.report(e):
+        yield from map(_named, checks.plain(checked))
+    yield "method", method_line(e)
+    yield from (("note", note) for note in notes(e))
+
+
+def _named(line: str) -> tuple[str, str]:
+    name, _, rest = line.partition(": ")
+    return name, rest
+
+
+def _summary(found: tally.Tally) -> dict[str, Any]:
+    labels = sorted(found.labels.items(), key=lambda item: -item[1][0])
+    tokens = [(visible(label), tally.ranked(counts)[: tally.SHOWN]) for label, counts in sorted(found.tokens.items())]
+    return {
+        "texts": found.texts,
+        "labels": [
+            (visible(label), n, n / found.texts, percent(n / found.texts), percent(total / n))
+            for label, (n, total) in labels
+        ],
+        "strongest": tally.STRONGEST,
+        "tokens": [(label, [(visible(token), n) for token, n in ranked]) for label, ranked in tokens if ranked],
+        "trust": [(level, trust.dots(level), found.trust[level]) for level in reversed(trust.FULL) if found.trust[level]],
+        "doubted": list(map(visible, found.doubted)),
+        "more": found.trust[tally.LOW] - len(found.doubted),
+        "attended": list(tally.attended(found)),
+        "left_out": tally.reasons(found) if found.left_out else "",
+    }
+
+
+def _head(**said: Any) -> bytes:
+    return rendered("head.html", compared=False, scale=coloured.SCALE, **said)
+
+
+def rendered(name: str, **said: Any) -> bytes:
+    """A template filled in; all that is filled in is escaped."""
+    return _environment().get_template(name).render(said).encode()
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    found = Environment(
+        loader=PackageLoader("rnnx.render"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    looks: Mapping[str, Any] = {"themes": coloured.themes(), "marked": coloured.MARKED_STEPS}
+    style = found.get_template("page.css").render(looks)
+    script = found.get_template("page.js").render()
+    ours = {"style": style, "script": script}
+    found.globals |= {name: Markup(text) for name, text in ours.items()}  # noqa: S704 # ours, without a reader's words
+    found.globals |= {f"{name}_sum": _checksum(text) for name, text in ours.items()}
+    found.globals["dots"] = trust.dots
+    return found
+
+
+def _checksum(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
