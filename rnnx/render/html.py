@@ -7,17 +7,16 @@ lets a browser run that script and use that style sheet, by their checksums, and
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from rnnx.render import checks, coloured, plain, tally, trust
-from rnnx.render.summary import method_line, notes, strongest
+from rnnx.render import coloured, plain, tally, trust
+from rnnx.render.summary import method_line
 from rnnx.render.tables import kept
 from rnnx.render.text import percent, visible
 from rnnx.render.writers import Record, Writer
-from rnnx.types import Attribution, Explanation, Phrases, Regions
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,31 +59,9 @@ class Html(Writer):
             "pieces": coloured.pieces(e),
             "table": list(coloured.table(e)),
             "kept": [(visible(name), visible(str(v))) for name, v in kept(row, self.style.keep).items()],
-            "facts": [(name, visible(words)) for name, words in _facts(e)],
+            "facts": [line for line in plain.body(e) if "\t" not in line] + list(plain.about(e)),
             "open": not self.style.summary,
         }
-
-
-def _facts(e: Explanation) -> Iterator[tuple[str, str]]:
-    """What is said beside the picture, each with its name."""
-    if isinstance(e.evidence, Attribution):
-        for name, entries in strongest(e, e.evidence):
-            yield name, " \u00b7 ".join(f"{token} {score}" for token, score in entries) or "nothing"
-    if isinstance(e.evidence, Phrases):
-        yield from (_named(line) for line in plain.body(e) if "\t" not in line)
-    elif not isinstance(e.evidence, Attribution | Regions):
-        yield from (("", line) for line in plain.body(e) if "\t" not in line)
-    if trust.level(e):
-        yield "trust", "; ".join(trust.words(e))
-    if checked := checks.report(e):
-        yield from map(_named, checks.plain(checked))
-    yield "method", method_line(e)
-    yield from (("note", note) for note in notes(e))
-
-
-def _named(line: str) -> tuple[str, str]:
-    name, _, rest = line.partition(": ")
-    return name, rest
 
 
 def _summary(found: tally.Tally) -> dict[str, Any]:
@@ -98,7 +75,9 @@ def _summary(found: tally.Tally) -> dict[str, Any]:
         ],
         "strongest": tally.STRONGEST,
         "tokens": [(label, [(visible(token), n) for token, n in ranked]) for label, ranked in tokens if ranked],
-        "trust": [(level, trust.dots(level), found.trust[level]) for level in reversed(trust.FULL) if found.trust[level]],
+        "trust": [
+            (level, trust.dots(level), found.trust[level]) for level in reversed(trust.FULL) if found.trust[level]
+        ],
         "doubted": list(map(visible, found.doubted)),
         "more": found.trust[tally.LOW] - len(found.doubted),
         "attended": list(tally.attended(found)),

@@ -21,6 +21,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
     if text := _text(explanation):
         yield text
     yield from body(explanation)
+    yield from about(explanation)
+
+
+def about(explanation: Explanation) -> Iterator[str]:
+    """How it was made, and what helps to judge it."""
     method = method_line(explanation)
     yield method if method.startswith("view ") else f"method: {method}"
     if checked := checks.report(explanation):

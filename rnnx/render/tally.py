@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnnx.render import checks, units
+from rnnx.render import checks, trust, units
 from rnnx.render.summary import named
 from rnnx.render.text import percent, visible
 from rnnx.types import Attribution, Explanation, LeftOut
@@ -50,9 +50,7 @@ class Tally:
             self.tokens.setdefault(e.target, Counter()).update(words)
         checks.add(self.tested, e)
         units.add(self.units, e)
-        trust = e.diagnostics.get("trust")
-        if isinstance(trust, Mapping) and "level" in trust:
-            level = str(trust["level"])
+        if level := trust.level(e):
             self.trust[level] += 1
             if level == LOW and len(self.doubted) < DOUBTED:
                 self.doubted.append(where)
