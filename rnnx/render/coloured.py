@@ -60,14 +60,15 @@ def pieces(e: Explanation, found: Attribution | None = None) -> list[Piece]:
             continue
         if before:
             made.append(Piece(before))
-        made.append(_piece(visible(token.text), score / top, form(score), sided=found.signed))
+        made.append(piece(visible(token.text), score / top, form(score), sided=found.signed))
         before = ""
     return [*made, Piece(before + visible(e.text[at:]))]
 
 
-def _piece(text: str, share: float, score: str, *, sided: bool) -> Piece:
+def piece(text: str, share: float, score: str = "", *, sided: bool) -> Piece:
+    """A text in the colour of its share, from -1 to 1, of the largest; ``sided``, or of its size only."""
     side = ("b" if share > 0 else "u") if sided else "i"
-    return Piece(text, side, max(1, int(abs(share) * STEPS + 1e-9)), score)
+    return Piece(text, side, min(STEPS, max(1, int(abs(share) * STEPS + 1e-9))), score)
 
 
 def table(e: Explanation) -> Iterator[list[Cell]]:
@@ -78,7 +79,7 @@ def table(e: Explanation) -> Iterator[list[Cell]]:
         if i and isinstance(e.evidence, Regions):
             region, top = e.evidence.regions[i - 1], largest(tuple(r.score for r in e.evidence.regions))
             if abs(region.score) >= FAINT * top:
-                score = _piece(row[1], region.score / top, "", sided=e.evidence.signed)
+                score = piece(row[1], region.score / top, sided=e.evidence.signed)
                 cells[1] = Cell(score, numeric=True)
         yield cells
 

@@ -29,7 +29,7 @@ class Html(Writer):
         """Everything above the first text."""
         e = first.explanation
         scored = coloured.scored(e)
-        return _head(
+        return head(
             title=f"{e.model}: {method_line(e)}",
             labels=list(map(visible, e.prediction.probabilities)),
             signed=scored.signed if scored else None,
@@ -44,9 +44,9 @@ class Html(Writer):
     def tail(self, found: tally.Tally, *, empty: bool) -> bytes:
         """The summary, where it is wanted, and the script."""
         if empty:
-            start = _head(title="no text was explained", labels=[], signed=None, trusted=False, filtered=False)
-            return start + rendered("tail.html", summary=None)
-        return rendered("tail.html", summary=_summary(found) if self.style.summary else None)
+            start = head(title="no text was explained", labels=[], signed=None, trusted=False, filtered=False)
+            return start + tail()
+        return tail("summary.html", **_summary(found)) if self.style.summary else tail()
 
     def _text(self, record: Record) -> dict[str, Any]:
         e, row = record.explanation, record.row
@@ -85,8 +85,14 @@ def _summary(found: tally.Tally) -> dict[str, Any]:
     }
 
 
-def _head(**said: Any) -> bytes:
-    return rendered("head.html", compared=False, scale=coloured.SCALE, **said)
+def head(*, compared: bool = False, **said: Any) -> bytes:
+    """Everything above the first text: what is ``said`` in its template."""
+    return rendered("head.html", compared=compared, scale=coloured.SCALE, **said)
+
+
+def tail(part: str = "", **said: Any) -> bytes:
+    """Everything below the last text; ``part`` is the template of a summary, of what is ``said``."""
+    return rendered("tail.html", part=part, **said)
 
 
 def rendered(name: str, **said: Any) -> bytes:

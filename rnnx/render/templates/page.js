@@ -67,6 +67,7 @@
       }
     });
     update();
+    form.hidden = texts.length < 2;
   }
 
   // Arrow keys go from score to score in the text that has the focus.
