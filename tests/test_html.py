@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,7 @@ HOSTILE = (
     """<script>document.title = "taken"</script> </p></article> "a 'good' film" <img src=x onerror=alert(1)> &lt;"""
 )
 TEXTS = ["not bad", "a good film", HOSTILE, "the plot , really\nnot good but the film !", "a", "电影", "a good plot"]
-VOID = {"meta", "link", "input"}
+VOID = {"meta", "link", "input", "br"}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
-            self.stack.append((tag, dict(attrs).get("class") == "text"))
+            self.stack.append((tag, dict(attrs).get("class") == "text marks"))
             if self.stack[-1][1]:
                 self.texts.append("")
 
@@ -95,9 +98,6 @@ class TestBytes:
 
     def test_the_policy_allows_this_script_and_this_style(self, run: Run, small: str) -> None:
         out = run("explain", "-m", small, "a good film", "-f", "html").out
-        from base64 import b64encode
-        from hashlib import sha256
-
         for name in ("script", "style"):
             (code,) = re.findall(f"<{name}>(.*?)</{name}>", out, re.DOTALL)
             assert f"{name}-src 'sha256-{b64encode(sha256(code.encode()).digest()).decode()}'" in out
@@ -136,8 +136,6 @@ class TestBytes:
         assert page.texts == [text]
         assert bool(page.named("table")) == ("\t" in plain)
         shown = re.sub(r"<[^>]*>", "\t", result.out.partition("<main")[2].partition("</main>")[0])
-        from html import unescape
-
         for line in plain.splitlines()[2:]:
             for cell in line.split("\t"):
                 assert cell.strip() in unescape(shown), cell
@@ -212,6 +210,51 @@ def put(page: browser.Page, name: str, value: str) -> list[dict[str, str]]:
     return shown
 
 
+class TestCompared:
+    def test_each_text_stands_there_once_a_method(self, run: Run, small: str, reviews: Path, tmp_path: Path) -> None:
+        argv = "compare", "-m", small, "--methods", "lrp,ig,grad", str(reviews)
+        assert run(*argv, "-o", str(tmp_path / "x.html")).code == 0
+        out = (tmp_path / "x.html").read_text("utf-8")
+        page = Reader(out)
+        assert page.texts == [text for text in TEXTS for _ in range(3)]
+        assert len(page.named("script")) == 1
+        found = json.loads(run(*argv, "-f", "json").out)["overall"]
+        summary = unescape(out.partition('<section id="summary"')[2])
+        assert f"<h2>{len(TEXTS)} texts</h2>" in summary
+        for line in found["lines"]:
+            mean, low, high = line["faithful"]
+            assert f">{mean:.2f} ({low:.2f} to {high:.2f})<" in summary.replace("\u2212", "-")
+        for kind in ("spearman", "overlap"):
+            assert f">{found['agreement'][kind][0][1]:.2f}<" in summary.replace("\u2212", "-")
+
+    def test_of_one_text_there_is_no_mean(self, run: Run, small: str) -> None:
+        out = run("compare", "-m", small, "--methods", "lrp,ig", HOSTILE, "-f", "html").out
+        assert Reader(out).texts == [HOSTILE, HOSTILE]
+        assert 'id="summary"' not in out
+        verdict = run("compare", "-m", small, "--methods", "lrp,ig", HOSTILE, "-f", "plain").out.splitlines()[-1]
+        assert verdict.removeprefix("verdict: ") in unescape(out)
+
+    def test_two_models(self, run: Run, small: str, tmp_path: Path) -> None:
+        other = str(random_model(tmp_path / "other", MODELS["last"], seed=1))
+        out = run("compare", "--models", small, other, "a good film", "-f", "html").out
+        assert Reader(out).texts == ["a good film"] * 2
+        assert "What changed most" in out
+
+    def test_it_sorts_by_agreement(
+        self, tab: browser.Page, run: Run, small: str, reviews: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "x.html"
+        assert run("compare", "-m", small, "--methods", "lrp,ig,grad", str(reviews), "-o", str(path)).code == 0
+        tab.said.clear()
+        tab.open(path)
+        every = tab.run(SHOWN)
+        found = put(tab, "sort", "agree")
+        assert found == sorted(every, key=lambda text: float(text["agree"]))
+        assert found != every
+        assert {text["text"] for text in put(tab, "word", "plot")} == {text for text in TEXTS if "plot" in text}
+        assert not [m for m in tab.said if not m["method"].startswith("Network")]
+
+
 class TestInABrowser:
     def test_a_hostile_text_does_nothing_and_nothing_is_said(self, opened: browser.Page) -> None:
         assert "lrp" in opened.run("document.title")
@@ -275,7 +318,8 @@ class TestInABrowser:
     def test_scores_are_reached_by_keyboard(self, opened: browser.Page) -> None:
         opened.run("document.querySelectorAll('.text')[1].focus()")
         tokens = opened.run(
-            "[...document.querySelectorAll('.text')[1].querySelectorAll('[data-s]')].map((t) => t.textContent + ' ' + t.dataset.s)"
+            "[...document.querySelectorAll('.text')[1].querySelectorAll('[data-s]')]"
+            ".map((token) => `${token.textContent} ${token.dataset.s}`)"
         )
         said = []
         for _ in tokens:

@@ -16,6 +16,7 @@ from rnnx.types import Attribution, Explanation, Phrases, Regions
 STEPS = 10  # of a colour
 MARKED_STEPS = [step for step in range(1, STEPS + 1) if step / STEPS >= MARKED]
 SIDES = {"b": palette.FOR, "u": palette.AGAINST, "i": palette.UNSIGNED}
+SIGNED, UNSIGNED = [("b", "for"), ("u", "against")], [("i", "important")]  # what the legend calls them
 SCALE = (10, 6, 3)  # steps that the legend shows
 
 
@@ -75,7 +76,8 @@ def table(e: Explanation) -> Iterator[list[Cell]]:
     """The rows of a table, where plain text has one; the scores of regions in their colours."""
     rows = [line.split("\t") for line in plain.body(e) if "\t" in line]
     for i, row in enumerate(rows):
-        cells = [Cell(Piece(words), head=not i, numeric=_numeric(words)) for words in row]
+        like = rows[1] if len(rows) > 1 else row
+        cells = [Cell(Piece(words), not i, _numeric(one)) for words, one in zip(row, like, strict=True)]
         if i and isinstance(e.evidence, Regions):
             region, top = e.evidence.regions[i - 1], largest(tuple(r.score for r in e.evidence.regions))
             if abs(region.score) >= FAINT * top:

@@ -32,7 +32,7 @@ class Html(Writer):
         return head(
             title=f"{e.model}: {method_line(e)}",
             labels=list(map(visible, e.prediction.probabilities)),
-            signed=scored.signed if scored else None,
+            sides=[] if scored is None else coloured.SIGNED if scored.signed else coloured.UNSIGNED,
             trusted=trust.level(e) is not None,
             filtered=self.style.summary,
         )
@@ -44,7 +44,7 @@ class Html(Writer):
     def tail(self, found: tally.Tally, *, empty: bool) -> bytes:
         """The summary, where it is wanted, and the script."""
         if empty:
-            start = head(title="no text was explained", labels=[], signed=None, trusted=False, filtered=False)
+            start = head(title="no text was explained", labels=[], sides=[], trusted=False, filtered=False)
             return start + tail()
         return tail("summary.html", **_summary(found)) if self.style.summary else tail()
 
@@ -117,7 +117,7 @@ def _environment() -> Environment:
     style = found.get_template("page.css").render(looks)
     script = found.get_template("page.js").render()
     ours = {"style": style, "script": script}
-    found.globals |= {name: Markup(text) for name, text in ours.items()}  # noqa: S704 # ours, without a reader's words
+    found.globals |= {name: Markup(text) for name, text in ours.items()}  # ours, without a reader's words
     found.globals |= {f"{name}_sum": _checksum(text) for name, text in ours.items()}
     found.globals["dots"] = trust.dots
     return found

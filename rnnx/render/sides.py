@@ -12,7 +12,7 @@ from rnnx.render.compared import Table
 from rnnx.render.summary import FAINT
 from rnnx.render.text import number, visible
 
-COSTS = "name"  # the first head of a table of costs
+COSTS, SCORES = "name", "token"  # the first heads of tables of costs and of scores; the others are matrices
 
 
 def page(comparisons: Iterable[Comparison], overall: Callable[[], Overall | None]) -> Iterator[str]:
@@ -32,8 +32,9 @@ def _head(found: Comparison) -> bytes:
     first = found.sides[0].explanation
     labels = list(map(visible, first.prediction.probabilities))
     title = f"{visible(first.model if found.what == 'methods' else first.method)}: {names}"
-    signs = {"signed": any(side.signed for side in found.sides)}
-    return html.head(title=title, labels=labels, **signs, trusted=False, filtered=True, compared=True)
+    signs = {side.signed for side in found.sides}
+    shown = coloured.SIGNED * (True in signs) + coloured.UNSIGNED * (False in signs)
+    return html.head(title=title, labels=labels, sides=shown, trusted=False, filtered=True, compared=True)
 
 
 def _text(index: int, found: Comparison) -> bytes:
@@ -93,7 +94,9 @@ def _grid(table: Table, unsigned: Sequence[str] = ()) -> list[list[Cell]]:
     head = [Cell(Piece(visible(name)), head=True, numeric=i > 0) for i, name in enumerate(table.head)]
     rows = [
         [
-            Cell(_share(words, sided=name not in unsigned) if i and not plain else Piece(visible(words)), numeric=i > 0)
+            Cell(Piece(visible(words)) if plain or not i else _share(words, sided=name not in unsigned), numeric=i > 0)
+            if table.head[0] in (COSTS, SCORES) or name != row[0]
+            else Cell(Piece("\u00b7"), numeric=True)
             for i, (name, words) in enumerate(zip(table.head, row, strict=True))
         ]
         for row in table.rows

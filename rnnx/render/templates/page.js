@@ -4,10 +4,8 @@
   const by = (id) => document.getElementById(id);
   const list = by("texts"), form = by("filter"), said = by("said"), summary = by("summary");
   const levels = ["unclear", "low", "medium", "high"];
-  if (summary) {
-    list.before(summary);
-    by("down").remove();
-  }
+  if (summary) list.before(summary);
+  by("down")?.remove();
 
   const texts = Array.from(list.children, (node, place) => {
     const { label, sure, trust, agree } = node.dataset;
