@@ -22,6 +22,7 @@ from rnnx.render.writers import Record, Style
 from rnnx.types import Explanation
 from tests import browser
 from tests.conftest import MODELS, Run, random_model
+from tests.test_architecture import command, loaded_by
 
 HOSTILE = (
     """<script>document.title = "taken"</script> </p></article> "a 'good' film" <img src=x onerror=alert(1)> &lt;"""
@@ -144,6 +145,10 @@ class TestBytes:
         result = run("explain", "-", "-m", small, "-f", "html", stdin="<br />\n")
         assert "no text was explained" in result.out
         assert not Reader(result.out).texts
+
+    def test_other_formats_do_without_the_templates(self) -> None:
+        assert "jinja2" in loaded_by(command("explain", "-f", "html", "good"))
+        assert "jinja2" not in loaded_by(command("explain", "-f", "text", "good"))
 
     def test_more_score_more_colour_and_always_readable(self) -> None:
         for name, boxes in coloured.themes().items():
