@@ -59,8 +59,8 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("suffix", "more"),
-    [(".jsonl", ()), (".csv.gz", ()), (".parquet", ()), (".txt", ()), (".json", ("--workers", "2"))],
-    ids=["jsonl", "csv.gz", "parquet", "plain", "json-workers"],
+    [(".jsonl", ()), (".csv.gz", ()), (".parquet", ()), (".txt", ()), (".html", ()), (".json", ("--workers", "2"))],
+    ids=["jsonl", "csv.gz", "parquet", "plain", "html", "json-workers"],
 )
 def test_killed_again_and_again_it_ends_in_the_same_bytes(
     small: str, reviews: Path, suffix: str, more: tuple[str, ...], tmp_path: Path

@@ -35,7 +35,7 @@ from tests.conftest import MODELS, WORDS, Run, random_model
 ROWS = 1_500
 FORMATS = {
     "jsonl": ".jsonl", "json": ".json", "csv": ".csv", "tsv": ".tsv", "plain": ".txt", "markdown": ".md",
-    "parquet": ".parquet", "zipped": ".jsonl.gz",
+    "parquet": ".parquet", "html": ".html", "zipped": ".jsonl.gz",
 }  # fmt: skip
 
 
@@ -87,6 +87,8 @@ class TestFormats:
                 again.read_text().splitlines()[:-5]
                 == first.read_text().splitlines()[: len(again.read_text().splitlines()) - 5]
             )
+        elif suffix == ".html":
+            assert again.read_bytes().partition(b"</main>")[0] == first.read_bytes().partition(b"</main>")[0]
         elif suffix == ".jsonl.gz":
             assert gzip.decompress(again.read_bytes()) == gzip.decompress(first.read_bytes())
         elif suffix == ".parquet":
@@ -153,7 +155,7 @@ class TestFormats:
         assert "&amp;lt;" in out
         assert markdown.escaped("1. not a list\n - x\n+ y - z") == "1\\. not a list\n \\- x\n\\+ y - z"
 
-    @pytest.mark.parametrize("kind", [kind for kind in writers.FORMATS if kind != "parquet"])
+    @pytest.mark.parametrize("kind", [kind for kind in writers.FORMATS if kind not in ("parquet", "html")])
     def test_a_file_without_a_good_row_is_whole(self, run: Run, small: str, kind: str, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"
         source.write_text('{"text": "<br />"}\n')

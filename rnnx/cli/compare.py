@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from rnnx.tallying import Tally
 
 
-MARKDOWN = {".md": "markdown"}
+MORE = {".md": "markdown", ".html": "html"}
 Format = Annotated[
     str,
     typer.Option(
         "--format",
         "-f",
-        help="auto, text, plain, jsonl, json, csv or markdown. auto: text on a terminal, plain in a pipe.",
-        autocompletion=lambda: [*options.FORMATS[1:], *MARKDOWN.values()],
+        help="auto, text, plain, jsonl, json, csv, markdown or html. auto: text on a terminal, plain in a pipe.",
+        autocompletion=lambda: [*options.FORMATS[1:], *MORE.values()],
     ),
 ]
 
@@ -69,7 +69,7 @@ def compare(
 ) -> None:
     """Lay methods side by side: scores, how far they agree, how faithful each is, its cost, and which to believe.
 
-    Of several texts the picture and plain text show the mean; jsonl and csv have each text.
+    Of several texts the picture and plain text show the mean; jsonl, csv and html have each text.
 
     \b
     Examples:
@@ -78,9 +78,10 @@ def compare(
       rnnx compare --methods lrp,ig,lime --set ig.steps=64 reviews.csv
       rnnx compare --models sentiment-attention sentiment-lstm "The plot is thin, the acting superb."
       rnnx compare reviews.csv --format markdown --output methods.md
+      rnnx compare reviews.csv --methods lrp,ig --output methods.html
     """
     terminal: Terminal = context.obj
-    kind = outputs.pick(format_, output, terminal, color, MARKDOWN)
+    kind = outputs.pick(format_, output, terminal, color, MORE)
     choice("--background (or RNNX_BACKGROUND)", background, BACKGROUNDS)
     if of is not None:
         choice("--of", of, OFS)
@@ -148,6 +149,11 @@ def _write(
         return
     if kind == "json":
         formats.write_json_with("comparisons", (c.to_dict() for c in watched), lambda: _summary(tally), stream)
+        return
+    if kind == "html":
+        from rnnx.render import sides
+
+        stream.writelines(sides.page(watched, lambda: tally.overall() if tally.texts > 1 else None))
         return
     first = next(watched, None)
     for _ in watched:

@@ -76,7 +76,7 @@ def explain(
       rnnx explain reviews.csv --output explained.jsonl
       rnnx explain "reviews/*.csv" --keep stars --workers 2 --errors left_out.jsonl --output explained.parquet
       rnnx explain reviews.csv --output explained.jsonl --resume
-      rnnx explain --from explained.jsonl --output explained.md
+      rnnx explain --from explained.jsonl --output explained.html
       cat reviews.txt | rnnx explain - --format csv
     """
     terminal: Terminal = context.obj

@@ -34,12 +34,12 @@ WRITERS = {"plain": lines, "markdown": markdown}
 
 
 def _lines(found: Comparison) -> Iterator[str]:
-    yield from _predictions(found)
+    yield from predictions(found)
     for side in found.sides:
         evidence = side.explanation.evidence
         assert isinstance(evidence, Attribution)
         yield f"{visible(side.name)}: " + plain.marked(side.explanation, evidence).replace("\n", "\u21b5")
-    for table in _tables(found):
+    for table in tables(found):
         yield from _tabbed(table)
     yield from (f"left out: {visible(name)}: {visible(reason)}" for name, reason in found.refused.items())
     yield from (f"verdict: {line}" for line in verdicts.of_text(found))
@@ -47,7 +47,7 @@ def _lines(found: Comparison) -> Iterator[str]:
 
 def _lines_of_all(found: Overall) -> Iterator[str]:
     yield f"texts: {found.texts}"
-    for table in _tables_of_all(found):
+    for table in tables_of_all(found):
         yield from _tabbed(table)
     yield from (f"left out: {visible(name)}: {visible(reason)}" for name, reason in found.refused.items())
     yield from (f"verdict: {line}" for line in verdicts.of_all(found))
@@ -55,13 +55,13 @@ def _lines_of_all(found: Overall) -> Iterator[str]:
 
 def _markdown(found: Comparison) -> Iterator[str]:
     text = _escaped(visible(found.text).replace("\n", " "))
-    yield from [f"> {text}", "", *(f"- {_escaped(line)}" for line in _predictions(found)), ""]
-    yield from _sections(_tables(found), found.refused, verdicts.of_text(found))
+    yield from [f"> {text}", "", *(f"- {_escaped(line)}" for line in predictions(found)), ""]
+    yield from _sections(tables(found), found.refused, verdicts.of_text(found))
 
 
 def _markdown_of_all(found: Overall) -> Iterator[str]:
     yield from [f"{found.texts} texts.", ""]
-    yield from _sections(_tables_of_all(found), found.refused, verdicts.of_all(found))
+    yield from _sections(tables_of_all(found), found.refused, verdicts.of_all(found))
 
 
 def rows(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
@@ -76,14 +76,16 @@ def rows(comparisons: Iterable[Comparison]) -> Iterator[dict[str, Any]]:
             yield {"row": index, "position": i, "token": token.text, **place, "target": found.target, **scores}
 
 
-def _predictions(found: Comparison) -> Iterator[str]:
+def predictions(found: Comparison) -> Iterator[str]:
+    """What the model says, or each of them."""
     sides = found.sides if found.what == "models" else found.sides[:1]
     for side in sides:
         prediction, model = side.explanation.prediction, side.explanation.model
         yield f"{visible(prediction.label)} {percent(prediction.probability)} ({visible(model)})"
 
 
-def _tables(found: Comparison) -> Iterator[Table]:
+def tables(found: Comparison) -> Iterator[Table]:
+    """Of one text the scores, how faithful each side is and its cost, and how far they agree."""
     tokens = zip(found.tokens, *found.scores, strict=True)
     forms = [verdicts.two if side.signed else share for side in found.sides]
     scores = [[t.text, *(form(s) for form, s in zip(forms, own, strict=True))] for t, *own in tokens]
@@ -93,7 +95,8 @@ def _tables(found: Comparison) -> Iterator[Table]:
     yield from _matrices(found.agreement)
 
 
-def _tables_of_all(found: Overall) -> Iterator[Table]:
+def tables_of_all(found: Overall) -> Iterator[Table]:
+    """The same of many texts, without scores."""
     own = [[s.name, interval(s.faithful), *_costs(s.milliseconds, s.passes)] for s in found.lines]
     yield Table(_HEAD, [*own, ["random order", interval(found.random), "", "", ""]])
     yield from _matrices(found.agreement)

@@ -16,22 +16,16 @@ from rnnx.types import Attribution, Explanation, Phrases, Regions, Trace, Units
 
 def lines(explanation: Explanation) -> Iterator[str]:
     """The explanation, line by line."""
-    prediction, evidence = explanation.prediction, explanation.evidence
+    prediction = explanation.prediction
     yield f"{visible(prediction.label)} {percent(prediction.probability)} ({visible(explanation.model)})"
-    if isinstance(evidence, Trace):
-        yield from _table(explanation, evidence)
-    elif isinstance(evidence, Phrases):
-        if evidence.view != phrases.TREE:
-            yield _line(explanation, phrases.alone(explanation, evidence))
-        yield from (pairs if evidence.view == phrases.PAIR else phrases).plain(explanation, evidence)
-    elif isinstance(evidence, Regions):
-        yield from regions.plain(explanation, evidence)
-    elif isinstance(evidence, Units):
-        yield from units.plain(units.one(explanation))
-    else:
-        yield _line(explanation, evidence)
-        for name, entries in strongest(explanation, evidence):
-            yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
+    if text := _text(explanation):
+        yield text
+    yield from body(explanation)
+    yield from about(explanation)
+
+
+def about(explanation: Explanation) -> Iterator[str]:
+    """How it was made, and what helps to judge it."""
     method = method_line(explanation)
     yield method if method.startswith("view ") else f"method: {method}"
     if checked := checks.report(explanation):
@@ -41,9 +35,28 @@ def lines(explanation: Explanation) -> Iterator[str]:
         yield f"note: {note}"
 
 
-def _line(explanation: Explanation, evidence: Attribution) -> str:
-    """The marked text; a line break in it is no new fact."""
-    return marked(explanation, evidence).replace("\n", "\u21b5")
+def body(explanation: Explanation) -> Iterator[str]:
+    """What the evidence says beside the text: columns with tabs between them, and lines without."""
+    evidence = explanation.evidence
+    if isinstance(evidence, Trace):
+        yield from _table(explanation, evidence)
+    elif isinstance(evidence, Phrases):
+        yield from (pairs if evidence.view == phrases.PAIR else phrases).plain(explanation, evidence)
+    elif isinstance(evidence, Regions):
+        yield from regions.plain(explanation, evidence)
+    elif isinstance(evidence, Units):
+        yield from units.plain(units.one(explanation))
+    else:
+        for name, entries in strongest(explanation, evidence):
+            yield f"{name}: " + (", ".join(f"{token} {score}" for token, score in entries) or "nothing")
+
+
+def _text(explanation: Explanation) -> str:
+    """The marked text, where there are scores to mark it by; a line break in it is no new fact."""
+    evidence = explanation.evidence
+    if isinstance(evidence, Phrases) and evidence.view != phrases.TREE:
+        evidence = phrases.alone(explanation, evidence)
+    return marked(explanation, evidence).replace("\n", "\u21b5") if isinstance(evidence, Attribution) else ""
 
 
 def marked(explanation: Explanation, evidence: Attribution) -> str:

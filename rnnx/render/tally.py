@@ -67,7 +67,7 @@ class Tally:
             mine = self.tokens.setdefault(label, Counter())
             mine.update(tokens)
             if len(mine) > MOST:
-                self.tokens[label] = Counter(dict(_ranked(mine)[:KEPT]))
+                self.tokens[label] = Counter(dict(ranked(mine)[:KEPT]))
         self.trust.update(other.trust)
         self.left_out.update(other.left_out)
         checks.merge(self.tested, other.tested)
@@ -101,7 +101,7 @@ def lines(tally: Tally) -> Iterator[str]:
         share = f"{count:>9,}  {percent(count / texts):>6}"
         yield f"{visible(label):<{width}} {share}  mean confidence {percent(total / count)}"
     for label, tokens in sorted(tally.tokens.items()):
-        shown = ", ".join(f"{named(token)} {count:,}" for token, count in _ranked(tokens)[:SHOWN])
+        shown = ", ".join(f"{named(token)} {count:,}" for token, count in ranked(tokens)[:SHOWN])
         if shown:
             yield f"most often among the {STRONGEST} strongest for {visible(label)}: {shown}"
     if tally.trust:
@@ -124,9 +124,9 @@ def attended(tally: Tally) -> Iterator[str]:
 
 def reasons(tally: Tally) -> str:
     """Why rows were left out, and how many for each reason."""
-    return ", ".join(f"{visible(reason)} ({count:,})" for reason, count in _ranked(tally.left_out))
+    return ", ".join(f"{visible(reason)} ({count:,})" for reason, count in ranked(tally.left_out))
 
 
-def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
     """The most frequent first, equally frequent ones by name, so that no order of counting shows."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

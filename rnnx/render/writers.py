@@ -27,8 +27,9 @@ FORMATS = {
     "tsv": "rnnx.render.tables:Tabbed",
     "parquet": "rnnx.render.columnar:Columns",
     "markdown": "rnnx.render.markdown:Markdown",
+    "html": "rnnx.render.html:Html",
 }
-SUMMARIZED = ("text", "plain", "markdown")  # those that end in what all texts come to together
+SUMMARIZED = ("text", "plain", "markdown", "html")  # those that end in what all texts come to together
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -37,6 +38,8 @@ SUFFIXES = {
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
     ".txt": "plain",
 }
 
