@@ -21,7 +21,7 @@ from rnnx.render.writers import SUFFIXES, Style
 
 if TYPE_CHECKING:
     from rnnx.jobs import Chunk, Job
-    from rnnx.scale import Reading
+    from rnnx.sharding import Reading
 
 PARTS = {"jsonl": ".jsonl", "csv": ".csv", "csv-wide": ".csv", "tsv": ".tsv", "parquet": ".parquet"}
 
@@ -51,14 +51,14 @@ def explain(
     if given.kind is not None:
         choice("--input-format", given.kind, INPUTS)
     from rnnx import jobs as work_of
-    from rnnx import scale
+    from rnnx import scale, sharding
     from rnnx.models import catalog
 
     scale.ray()  # that it is missing is worth saying before anything else
     name = name or catalog.DEFAULT
-    paths = _paths(given, terminal)
+    paths = _paths(given, folder, terminal)
     ask = Ask(inputs.text_fields(list(given.text), name), id=given.id, keep=given.keep, guess=not given.text)
-    reading = scale.Reading(paths, ask, given.kind and f".{given.kind}", str(Path.cwd()), scale.WINDOWS)
+    reading = sharding.Reading(paths, ask, given.kind and f".{given.kind}", str(Path.cwd()), sharding.WINDOWS)
     faults = inputs.Faults(terminal)
     inputs.started(inputs.read(list(paths), terminal, ask, reading.kind), faults)
     plan = work_of.Plan(name, asked, style, ask.text, by=again.by, check=again.check)
@@ -129,7 +129,7 @@ def _folder(work: Work, kind: str) -> Folder:
     return Folder(path, PARTS["jsonl" if kind == "auto" else kind])
 
 
-def _paths(given: Given, terminal: Terminal) -> tuple[Path, ...]:
+def _paths(given: Given, folder: Folder, terminal: Terminal) -> tuple[Path, ...]:
     """The files that are read. Raises UsageError for what every process cannot read."""
     found = inputs.sources(given.arguments, terminal)
     paths = tuple(source for source in found if isinstance(source, Path))
@@ -137,4 +137,6 @@ def _paths(given: Given, terminal: Terminal) -> tuple[Path, ...]:
         raise UsageError("--engine ray explains files", "a text or a pipe is explained here, without it")
     if any(not path.is_file() for path in paths):
         raise DataError(f"{next(p for p in paths if not p.is_file())} is no ordinary file", "save it as one")
+    if any(folder.path.resolve() in path.resolve().parents for path in paths):
+        raise UsageError(f"{folder.path} would be read and written", "choose another --output")
     return paths

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 from rnnx.data import journal
 from rnnx.data.files import write_whole
@@ -51,9 +52,8 @@ class Folder:
             if there and resume:
                 journal.same(self.job, str(self.path), job)
             self.path.mkdir(parents=True, exist_ok=True)
-            if force:
-                for path in list(self._all()):
-                    path.unlink()
+            for path in list(self._all() if force else self.path.glob("part-*.part")):
+                path.unlink()
             write_whole(self.job, json.dumps({"job": job}))
         except OSError as error:
             raise DataError(f"{self.path}: {error.strerror}", "choose a folder that you may write to") from None
@@ -70,7 +70,8 @@ class Folder:
     @contextmanager
     def written(self, number: int) -> Iterator[tuple[Path, BinaryIO]]:
         """A file to write a part into, on the disk afterwards under the name of what is no part yet."""
-        path = journal.part(self.part(number))
+        part = self.part(number)
+        path = journal.part(part.with_name(f"{part.name}.{uuid4().hex}"))  # two may write it: one that is given up late
         with path.open("wb") as stream:
             yield path, stream
             stream.flush()
