@@ -20,6 +20,7 @@ from rnnx.sharding import Reading, Shard, part
 
 STORE = 512 << 20  # bytes of rows on their way, of a ray of our own
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+HINT = "ray status says whether one runs; one that asks for a token has it from RAY_AUTH_TOKEN or its file"
 
 
 class Done(NamedTuple):
@@ -128,7 +129,7 @@ def cluster(address: str | None, workers: int) -> Iterator[Any]:
         found.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         where = f"no ray cluster at {address}" if address else "ray does not start"
-        raise DataError(f"{where}: {str(error).partition(chr(10))[0]}", "ray status says whether one runs") from None
+        raise DataError(f"{where}: {str(error).partition(chr(10))[0]}", HINT) from None
     try:
         yield found
     finally:

@@ -97,7 +97,7 @@ class TestParts:
     @pytest.fixture
     def folder(self, job: Explaining, tmp_path: Path) -> Folder:
         found = Folder(tmp_path / "parts", ".jsonl")
-        found.begin(job.describe(), resume=False, force=False)
+        found.begin(job.describe(), force=False)
         return found
 
     def test_one_behind_the_other_they_are_the_file(
@@ -154,24 +154,25 @@ class TestParts:
     def test_folders(self, job: Explaining, folder: Folder, reviews: Path, small: str) -> None:
         described = job.describe()
         with pytest.raises(DataError, match="holds parts already"):
-            folder.begin(described, resume=False, force=False)
+            folder.check(described, resume=False, force=False)
         left = folder.path / "part-00003.jsonl.0f.part"
         left.write_text("half a l")
-        folder.begin(described, resume=True, force=False)
+        folder.check(described, resume=True, force=False)
+        folder.begin(described, force=False)
         assert not left.exists()
         with pytest.raises(DataError, match="another job: style was"):
-            folder.begin({**described, "style": {}}, resume=True, force=False)
+            folder.check({**described, "style": {}}, resume=True, force=False)
         folder.part(3).write_text("a part")
         folder.note(3).write_text("{}")
         with pytest.raises(DataError, match="rows that the input has no more"):
             folder.ended(3)
-        folder.begin({"another": "job"}, resume=False, force=True)
+        folder.begin({"another": "job"}, force=True)
         assert [path.name for path in folder.path.iterdir()] == ["job.json"]
         folder.job.write_text("{")
         with pytest.raises(DataError, match="does not say how far"):
-            folder.begin(described, resume=True, force=False)
+            folder.check(described, resume=True, force=False)
         with pytest.raises(DataError, match=r"reviews\.jsonl"):
-            Folder(reviews, ".jsonl").begin(described, resume=False, force=False)
+            Folder(reviews, ".jsonl").begin(described, force=False)
 
 
 class TestFlags:

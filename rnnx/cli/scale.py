@@ -63,11 +63,16 @@ def explain(
     inputs.started(inputs.read(list(paths), terminal, ask, reading.kind), faults)
     plan = work_of.Plan(name, asked, style, ask.text, by=again.by, check=again.check)
     job = work_of.Explaining(plan, faults)
-    folder.begin({**job.describe(), "shard": reading.size}, resume=work.target.resume, force=work.target.force)
+    folder.check(_described(job, reading), resume=work.target.resume, force=work.target.force)
     tally = _run(job, reading, folder, work, terminal, faults, ray.address)
     if again.attention and tally.texts > 1:
         for line in attended(tally):
             terminal.say(line)
+
+
+def _described(job: Job, reading: Reading) -> dict[str, Any]:
+    """What the parts depend on beside the rows."""
+    return {**job.describe(), "shard": reading.size}
 
 
 def _run(
@@ -85,10 +90,10 @@ def _run(
             watch.shares[done.chunk.end] = done.share
             yield done.chunk
 
-    with ExitStack() as stack:
+    with scale.cluster(at, work.workers) as cluster, ExitStack() as stack:
         told = sinks.opened_at(work.target.errors, stack)
+        folder.begin(_described(job, reading), force=work.target.force)
         try:
-            cluster = stack.enter_context(scale.cluster(at, work.workers))
             found = stack.enter_context(closing(chunks(cluster)))
             for chunk in jobs.shown(found, watch, terminal, tally, quiet=False):
                 parts += 1

@@ -40,17 +40,20 @@ class Folder:
         """What says of which rows it is."""
         return self.path / f".part-{number:05}.json"
 
-    def begin(self, job: Mapping[str, Any], *, resume: bool, force: bool) -> None:
-        """Make it ready for a job: as it is, to ``resume``, or with what is there taken away, by ``force``.
+    def check(self, job: Mapping[str, Any], *, resume: bool, force: bool) -> None:
+        """Raise DataError for parts that would be lost or that are another job's."""
+        there = self.job.exists() or any(self._all())
+        if there and not resume and not force:
+            raise DataError(f"{self.path} holds parts already", "--resume goes on with them, --force begins again")
+        if there and resume:
+            journal.same(self.job, str(self.path), job)
 
-        Raises DataError for parts that would be lost or that are another job's, and for a place that is no folder.
+    def begin(self, job: Mapping[str, Any], *, force: bool) -> None:
+        """Make it ready for a job: as it is, or by ``force`` with what is there taken away.
+
+        Raises DataError for a place that is no folder.
         """
         try:
-            there = self.job.exists() or any(self._all())
-            if there and not resume and not force:
-                raise DataError(f"{self.path} holds parts already", "--resume goes on with them, --force begins again")
-            if there and resume:
-                journal.same(self.job, str(self.path), job)
             self.path.mkdir(parents=True, exist_ok=True)
             for path in list(self._all() if force else self.path.glob("part-*.part")):
                 path.unlink()
