@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -119,6 +120,8 @@ def cluster(address: str | None, workers: int) -> Iterator[Any]:
     """Ray, at an address; or one of our own on this machine, which ends afterwards. Raises DataError, ConfigError."""
     found = ray()
     options: dict[str, Any] = {"address": address}
+    if address:
+        _reach(address)
     if address is None:
         for name in pool.THREADS:
             os.environ.setdefault(name, "1")  # which its processes inherit
@@ -134,6 +137,17 @@ def cluster(address: str | None, workers: int) -> Iterator[Any]:
         yield found
     finally:
         found.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise DataError where nothing answers at host:port, for which ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise DataError(f"no ray cluster at {address}: {error.strerror or error}", HINT) from None
 
 
 def done(ray: Any, job: Job, reading: Reading, folder: Folder, workers: int) -> Iterator[Done]:
