@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -110,6 +111,7 @@ def ray() -> Any:
         import ray.data
     except ImportError:
         raise ConfigError("--engine ray needs ray", 'pip install "rnnx[ray]"') from None
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"ray\.")  # that there are fewer shards than actors
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
