@@ -78,10 +78,10 @@ class Chunk:
     tally: Tally = field(default_factory=Tally)
 
 
-def windows(entries: Iterable[Any]) -> Iterator[Window]:
-    """Rows, few at first and then as many as are always computed together."""
-    stream, number, digest = iter(entries), 0, ""
-    for size in sizes():
+def windows(entries: Iterable[Any], before: int = 0) -> Iterator[Window]:
+    """Rows, few at first and then as many as are always computed together; without so many windows ``before`` them."""
+    stream, number, digest = iter(entries), sum(islice(sizes(), before)), ""
+    for size in islice(sizes(), before, None):
         found = list(islice(stream, size))
         if not found:
             return

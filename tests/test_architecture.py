@@ -36,7 +36,8 @@ ROWS = [
         "exporting",
         "recording",
     ),
-    ("contending", "comparing", "tallying", "loading", "pool", "jobs", "saved"),
+    ("contending", "comparing", "tallying", "loading", "pool", "jobs", "saved", "sharding"),
+    ("scale",),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}
 MODULES = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

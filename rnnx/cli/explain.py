@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rnnx import registry
-from rnnx.cli import attending, files, options, sinks
+from rnnx.cli import attending, files, options, scale, sinks
 from rnnx.cli.options import BACKGROUNDS, OFS, TRUSTS, choice, pairs
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import UsageError
@@ -38,8 +38,9 @@ def explain(
     check: options.Check = False,
     seed: options.Seed = None,
     trust: options.Trust = None,
-    engine: options.Engine = None,
+    engine: options.Spread = None,
     device: options.Device = None,
+    ray_address: options.RayAddress = None,
     config: Annotated[
         str | None, typer.Option("--config", "-c", metavar="FILE", help="YAML with an explain section.")
     ] = None,
@@ -76,6 +77,7 @@ def explain(
       rnnx explain reviews.csv --output explained.jsonl
       rnnx explain "reviews/*.csv" --keep stars --workers 2 --errors left_out.jsonl --output explained.parquet
       rnnx explain reviews.csv --output explained.jsonl --resume
+      rnnx explain "reviews/*.parquet" --engine ray --workers 2 --format parquet --output explained
       rnnx explain --from explained.jsonl --output explained.html
       cat reviews.txt | rnnx explain - --format csv
     """
@@ -93,11 +95,16 @@ def explain(
     given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()))
     shown = files.Shown(format_, color, background)
     work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
+    if ray_address is not None and engine != options.RAY:
+        raise UsageError("--ray-address is for --engine ray", "give both, or neither")
     if from_:
         files.show(given, shown, work, terminal, {**flags, **pairs(set_)}, again)
     else:
         name, asked = _request(_section(config, terminal), flags, pairs(set_))
         again.method(asked)
+        if engine == options.RAY:
+            scale.explain(given, shown, work, terminal, name, asked, again, scale.Ray(ray_address, device))
+            return
         files.explain(given, shown, work, terminal, name, asked, again, {"engine": engine, "device": device})
 
 

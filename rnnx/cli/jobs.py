@@ -62,15 +62,15 @@ def run(
         if state.rows:
             terminal.say(f"going on behind row {state.rows:,}")
             faults.earlier(sum(sink.tally.left_out.values()))
-        for chunk in _shown(jobs.computed(job, left, workers), watch, terminal, sink, quiet=target.stdout):
+        for chunk in shown(jobs.computed(job, left, workers), watch, terminal, sink.tally, quiet=target.stdout):
             for what in chunk.left_out:
-                _tell(what, faults, strict)
+                tell(what, faults, strict)
             sink.take(chunk)
     faults.close(tally.reasons(sink.tally), target.errors)
     return sink.tally
 
 
-def _tell(what: LeftOut, faults: inputs.Faults, strict: bool) -> None:
+def tell(what: LeftOut, faults: inputs.Faults, strict: bool) -> None:
     """Warn of a row that is left out, or raise it."""
     if what.where == ARGUMENT:
         raise DataError(what.reason, what.hint)
@@ -93,8 +93,8 @@ def _behind(windows: Iterator[Window], state: State) -> Iterator[Window]:
     return windows
 
 
-def _shown(
-    chunks: Iterable[Chunk], watch: Watch, terminal: Terminal, sink: sinks.Sink, *, quiet: bool
+def shown(
+    chunks: Iterable[Chunk], watch: Watch, terminal: Terminal, counted: tally.Tally, *, quiet: bool
 ) -> Iterator[Chunk]:
     """The chunks, with a live line on stderr, where that is a terminal, once it takes longer than a second.
 
@@ -113,13 +113,13 @@ def _shown(
         nonlocal work
         work += texts
         if pause.over(1.0):
-            terminal.status(f"{sink.tally.texts:,} texts explained, {work:,.0f} changed texts read")
+            terminal.status(f"{counted.texts:,} texts explained, {work:,.0f} changed texts read")
 
     begun: tuple[float, float, int] | None = None  # when the first were done, which share that was, and how many texts
     with heard_by(hear):
         for chunk in chunks:
             yield chunk
-            now = time.monotonic(), watch.shares.pop(chunk.end, 0.0), sink.tally.texts
+            now = time.monotonic(), watch.shares.pop(chunk.end, 0.0), counted.texts
             begun = begun or now
             if not quiet and pause.over(0.2):
                 terminal.status(_pace(now, begun))

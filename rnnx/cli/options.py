@@ -59,6 +59,24 @@ Engine = Annotated[
         autocompletion=lambda: list(ENGINES),
     ),
 ]
+RAY = "ray"  # which is no engine of a model, but where the explaining is done
+Spread = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="What computes: numpy (the default), or torch: the same numbers, also on a GPU; or ray: numpy, in the "
+        "processes of a ray cluster, from files to a folder of parts.",
+        autocompletion=lambda: [*ENGINES, RAY],
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="The ray cluster of --engine ray, or auto; without it one is started on this machine, and ended.",
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option(

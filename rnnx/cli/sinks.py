@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +78,7 @@ class Sink:
         data = chunk.rows
         if data:
             data = (self.packed(self.writer.between) if self.begun else chunk.head) + data
-        errors = "".join(f"{to_json(_error(what))}\n" for what in chunk.left_out).encode()
-        self.put(data, errors, chunk.end, chunk.digest, lambda: self.tally.merge(chunk.tally))
+        self.put(data, errors(chunk.left_out), chunk.end, chunk.digest, lambda: self.tally.merge(chunk.tally))
         self.begun = self.begun or bool(data)
 
     def tail(self) -> bytes:
@@ -107,10 +106,10 @@ def opened(
             yield from _file(target, target.file, writer, packed, terminal, job, state)
         else:
             write = _to(target, terminal, stack)
-            errors = _opened(target.errors, stack)
+            told_to = opened_at(target.errors, stack)
 
             def put(data: bytes, told: bytes, rows: int, digest: str, count: Callable[[], None]) -> None:
-                errors(told)
+                told_to(told)
                 write(data)
                 count()
 
@@ -148,7 +147,7 @@ def _file(
 def _to(target: Target, terminal: Terminal, stack: ExitStack) -> Callable[[bytes], None]:
     """What writes to standard output, a pipe or a device."""
     if not target.stdout:
-        return _opened(target.output, stack)
+        return opened_at(target.output, stack)
 
     def write(data: bytes) -> None:
         if data:
@@ -159,7 +158,7 @@ def _to(target: Target, terminal: Terminal, stack: ExitStack) -> Callable[[bytes
     return write
 
 
-def _opened(name: str | None, stack: ExitStack) -> Callable[[bytes], None]:
+def opened_at(name: str | None, stack: ExitStack) -> Callable[[bytes], None]:
     """What writes to a file at once; nothing, without a name."""
     if name is None:
         return lambda data: None
@@ -174,6 +173,11 @@ def _opened(name: str | None, stack: ExitStack) -> Callable[[bytes], None]:
             left = left[stream.write(left) or 0 :]
 
     return write
+
+
+def errors(left_out: Iterable[LeftOut]) -> bytes:
+    """Rows that were left out, for a file of them."""
+    return "".join(f"{to_json(_error(what))}\n" for what in left_out).encode()
 
 
 def _error(what: LeftOut) -> dict[str, Any]:

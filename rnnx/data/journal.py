@@ -102,20 +102,34 @@ def earlier(target: Path, job: Mapping[str, Any]) -> State | None:
     """How far the same job was with this file, if it was begun. Raises DataError if it was another job."""
     if not part(target).exists():
         return None
+    found = same(note(target), str(part(target)), job)
     try:
-        found = json.loads(note(target).read_text("utf-8"))
-        state, before = State(**found["state"]), dict(found["job"])
+        state = State(**found["state"])
+    except (KeyError, TypeError) as error:
+        raise _unclear(note(target), str(part(target)), error) from None
+    if part(target).stat().st_size < state.size:
+        raise DataError(f"{part(target)} is shorter than it was", AGAIN)
+    return state
+
+
+def same(note: Path, what: str, job: Mapping[str, Any]) -> dict[str, Any]:
+    """A note of how far ``what`` is. Raises DataError if it is of another job, or cannot be read."""
+    try:
+        found = dict(json.loads(note.read_text("utf-8")))
+        before = dict(found["job"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{note(target)} does not say how far {part(target)} is: {error}", AGAIN) from None
+        raise _unclear(note, what, error) from None
     now = json.loads(json.dumps(job))
     changed = [
         f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in now if before.get(name) != now[name]
     ]
     if changed:
-        raise DataError(f"{part(target)} is of another job: {'; '.join(changed)}", AGAIN)
-    if part(target).stat().st_size < state.size:
-        raise DataError(f"{part(target)} is shorter than it was", AGAIN)
-    return state
+        raise DataError(f"{what} is of another job: {'; '.join(changed)}", AGAIN)
+    return found
+
+
+def _unclear(note: Path, what: str, error: Exception) -> DataError:
+    return DataError(f"{note} does not say how far {what} is: {error}", AGAIN)
 
 
 AGAIN = "give the options that it was begun with, or begin again with --force"
