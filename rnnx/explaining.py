@@ -7,27 +7,26 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from rnnx import registry, settings
+from rnnx import registry, results, settings
 from rnnx.choosing import choose
 from rnnx.data.readers import Fault
 from rnnx.errors import Unexplained, UnknownName
 from rnnx.models.batching import BUDGET
 from rnnx.models.digits import finite, numbers
-from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Found, Integers, Spans
+from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.texts import Text, checked, references
 from rnnx.registry import Method, View
 from rnnx.streaming import computed, window
-from rnnx.types import Attribution, Evidence, Explanation, Item, LeftOut, Phrase, Phrases, Prediction, Token, Trace
+from rnnx.types import Evidence, Explanation, Item, LeftOut, Prediction, Token
 
 if TYPE_CHECKING:
     from rnnx.models.seeds import Rngs
 
-T = TypeVar("T")
 TRUST = ("off", "fast", "full")
 VIEW_BUDGET = 1_024  # tokens of a view computed together: its Jacobians take some 30 KB a token
 
@@ -97,10 +96,10 @@ class Explainer:
 
     def __call__(self, texts: Sequence[Text]) -> list[Explanation | Unexplained]:
         """Of each text its explanation, or the reason why there is none."""
-        results = window(self.model, texts, self.compute, self.budget)
+        found = window(self.model, texts, self.compute, self.budget)
         return [
             result if isinstance(result, Unexplained) else _explanation(self.model, self.plan, *text, result)
-            for text, result in zip(texts, results, strict=True)
+            for text, result in zip(texts, found, strict=True)
         ]
 
     def describe(self) -> dict[str, Any]:
@@ -205,7 +204,8 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
         case = trust.Case(model, batch, target, logits, found)
         again = (lambda seed: cast(Array, answer(seed).found)) if plan.random else None
         trusted = [{"trust": facts} for facts in trust.judged(case, judged, plan.trust, plan.seed, again)]
-    evidence, predictions = _evidence(found, batch, plan), _predictions(model, logits)
+    evidence = results.evidence(found, batch, plan.view, signed=plan.method.signed)
+    predictions = results.predictions(model, logits)
     judgements = {name: numbers(values) for name, values in judged.items()}
     unknown = batch.ids == model.unknown
 
@@ -215,7 +215,7 @@ def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, bat
         judgement = {"unknown_tokens": strange, **diagnostics, **trusted[i]}
         return predictions(i), model.labels[target[i]], evidence(i), judgement
 
-    return _each(result, len(logits), plan.view or plan.method.name)
+    return results.each(result, len(logits), plan.view or plan.method.name)
 
 
 def _draws(plan: _Plan, batch: Batch, seed: int) -> tuple[Rngs, ...]:
@@ -225,29 +225,6 @@ def _draws(plan: _Plan, batch: Batch, seed: int) -> tuple[Rngs, ...]:
     from rnnx.models.seeds import generators
 
     return (generators(seed, plan.method.name, plan.settings, batch),)
-
-
-def _evidence(found: Found, batch: Batch, plan: _Plan) -> Callable[[int], Evidence]:
-    """Of what a method or view computed, that of text i. Raises FloatingPointError if a number of it is not finite."""
-    lengths = batch.lengths
-    if isinstance(found, Spans):
-        start, stop = numbers(found.start), numbers(found.stop)
-        score, interaction = numbers(found.score), numbers(found.interaction)
-
-        def phrases(i: int) -> Phrases:
-            own = np.flatnonzero(found.text == i)
-            finite([x for n in own for x in (score[n], interaction[n])])
-            spans = tuple(Phrase(start[n], stop[n], score[n], interaction[n]) for n in own)
-            return Phrases(str(plan.view), spans)
-
-        return phrases
-    if isinstance(found, dict):
-        columns = {name: numbers(values) for name, values in found.items()}
-        return lambda i: Trace(
-            str(plan.view), {name: finite(values[i][: lengths[i]]) for name, values in columns.items()}
-        )
-    scores = numbers(found)
-    return lambda i: Attribution(finite(scores[i][: lengths[i]]), plan.method.signed)
 
 
 def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token, ...], found: Any) -> Explanation:
@@ -267,29 +244,4 @@ def _explanation(model: Classifier, plan: _Plan, text: str, tokens: tuple[Token,
 
 
 def _predicted(model: Classifier, batch: Batch, logits: Array) -> list[Prediction]:
-    return _each(_predictions(model, logits), len(logits), "the model")
-
-
-def _each(result: Callable[[int], T], count: int, what: str) -> list[T]:
-    """The results of texts, one by one. Raises Unexplained for those with a number that is none, or is infinite."""
-    found, reasons = [], {}
-    for i in range(count):
-        try:
-            found.append(result(i))
-        except FloatingPointError:
-            reasons[i] = f"{what} gives numbers too large to compute with"
-    if reasons:
-        raise Unexplained(reasons, "give shorter texts, or use another method or model")
-    return found
-
-
-def _predictions(model: Classifier, logits: Array) -> Callable[[int], Prediction]:
-    """What the model says about text i."""
-    shares, raw = numbers(probabilities(logits)), numbers(logits)
-
-    def prediction(i: int) -> Prediction:
-        p = finite(shares[i])
-        best = p.index(max(p))
-        return Prediction(model.labels[best], p[best], dict(zip(model.labels, p, strict=True)), finite(raw[i]))
-
-    return prediction
+    return results.each(results.predictions(model, logits), len(logits), "the model")

@@ -28,6 +28,7 @@ ROWS = [
     (
         "choosing",
         "streaming",
+        "results",
         "explaining",
         "attending",
         "explainers",
