@@ -94,7 +94,9 @@ def explain(
     shown = files.Shown(format_, color, background)
     work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
     if from_:
-        files.show(given, shown, work, terminal, {**flags, **pairs(set_)}, again)
+        made = {"engine": engine, "device": device, "config": config, "text-field": text_field, "id-field": id_field}
+        settled = {name: value for name, value in made.items() if value}
+        files.show(given, shown, work, terminal, {**flags, **pairs(set_), **settled}, again)
     else:
         name, asked = _request(_section(config, terminal), flags, pairs(set_))
         again.method(asked)
