@@ -205,6 +205,11 @@ def predict(texts):
 
 predict.labels = ("negative", "positive")
 nameless = lambda texts: texts
+unlisted = lambda texts: texts
+unlisted.labels = 2
+def leaving(texts):
+    raise SystemExit(3)
+leaving.labels = predict.labels
 """
 
 
@@ -214,10 +219,19 @@ def test_on_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(tmp_path)
     shown = run("explain", "-m", "my_own_model:predict", "so good")
     assert "positive 90.0%" in shown.out
-    for name, reason in [("predicted", "no attribute"), ("nameless", "no function with labels")]:
+    for name, reason in [
+        ("predicted", "no attribute"),
+        ("nameless", "no function with labels"),
+        ("unlisted", "no function with labels"),
+        ("leaving", "failed: SystemExit: 3"),
+    ]:
         failed = run("explain", "-m", f"my_own_model:{name}", "so good")
         assert failed.code == 2
         assert reason in failed.err
+    for source, reason in [("import (", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("exit(3)", "SystemExit: 3")]:
+        (tmp_path / "no_model.py").write_text(source)
+        failed = run("explain", "-m", "no_model:predict", "so good")
+        assert (failed.code, f"importing no_model failed: {reason}" in failed.err) == (2, True)
     failed = run("predict", "-m", "my_own_model:predict", "--engine", "torch", "so good")
     assert (failed.code, "leave out --engine" in failed.err) == (2, True)
 
