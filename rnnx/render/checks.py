@@ -69,7 +69,8 @@ def summary(found: Tested) -> Iterator[str]:
     counts = sum((Counter(own["verdicts"]) for own in found.values()), Counter[str]())
     every = verdict.added(own["figures"] for own in found.values())
     means = verdict.means(every)
-    yield f"does attention explain these {counts.total():,} predictions? means, \u00b1 standard deviations:"
+    these = "this prediction" if counts.total() == 1 else f"these {counts.total():,} predictions"
+    yield f"does attention explain {these}? means, \u00b1 standard deviations:"
     yield from _lines(_rows(means, verdict.deviations(every)))
     said = _said(verdict.verdict(verdict.tests(means)), "these predictions")
     yield f"verdict: attention, on average, {said} ({RULE})"
