@@ -174,8 +174,8 @@ class Explaining(Job):
     def describe(self) -> dict[str, Any]:
         """The model by its content, and the method."""
         plan, digest = self.plan, hashlib.blake2b(digest_size=8)
-        for file in ("model.json", "model.safetensors", "vocabulary.txt"):
-            digest.update((catalog.folder(plan.model) / file).read_bytes())
+        for file in catalog.files(plan.model):
+            digest.update(file.read_bytes())
         asked = {"model": plan.model, "weights": digest.hexdigest(), "engine": plan.engine, "device": plan.device}
         again = {"by": plan.by, "check": plan.check}
         return {**super().describe(), **asked, "fields": plan.fields, **again, **self.explainer.describe()}

@@ -328,9 +328,10 @@ def test_other_formats_have_the_figures_and_stderr_the_verdict(run: Run) -> None
     assert "verdict: attention, on average" in done.err
 
 
-def test_a_table_has_the_verdict_on_stderr_also_of_one_text(run: Run) -> None:
-    done = run("explain", "--check", "--format", "csv", "not bad at all")
-    assert len(done.out.splitlines()) == 5
+@pytest.mark.parametrize(("kind", "lines"), [("csv", 5), ("tsv", 5), ("csv-wide", 2)])
+def test_a_table_has_the_verdict_on_stderr_also_of_one_text(run: Run, kind: str, lines: int) -> None:
+    done = run("explain", "--check", "--format", kind, "not bad at all")
+    assert len(done.out.splitlines()) == lines
     assert done.err.startswith("does attention explain this prediction?")
 
 

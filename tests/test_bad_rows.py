@@ -210,7 +210,7 @@ class TestInputs:
             assert result.code == 0
             assert f"{len(broken) + 1} rows left out in all" in result.err
             assert f"warning: {saved}:2: not a saved explanation; " in result.err
-        for argv in (("good",), ("--method", "grad"), ("--set", "of=prob"), ("-m", small)):
+        for argv in (("good",), ("--method", "grad"), ("--set", "of=prob"), ("-m", small), ("--engine", "torch")):
             assert run("explain", "--from", str(saved), *argv).code == 2
 
 

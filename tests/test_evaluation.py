@@ -218,6 +218,8 @@ def test_a_bound_that_is_missed_fails(run: Run) -> None:
     assert "failed: comprehensiveness of lrp is" in low.err
     high = run(*given, "--fail-over", "sufficiency=-0.9")
     assert high.code == 1
+    by_its_head = run(*given, "--metrics", "comp,comprehensiveness", "--fail-under", "comp=0.99")
+    assert (by_its_head.code, by_its_head.err) == (1, low.err)
 
 
 def test_formats(run: Run, tmp_path: Path) -> None:
@@ -241,10 +243,13 @@ def test_formats(run: Run, tmp_path: Path) -> None:
     ("argv", "said"),
     [
         (["--methods", "lpr"], "unknown method 'lpr'"),
-        (["--metrics", "comp"], "unknown metric 'comp'"),
+        (["--metrics", "compr"], "unknown metric 'compr'"),
         (["--set", "samples=3"], "names no method"),
         (["--set", "lrp.steps=3"], "steps"),
         (["--fail-under", "comprehensiveness=high"], "is no number"),
+        (["--fail-under", "comp=nan"], "is no number"),
+        (["--fail-over", "comp=0.3", "--metrics", "suff"], "comprehensiveness, which is not measured"),
+        (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
         (["--removal", "sample"], "--removal"),
         (["--explanations", "x.jsonl"], "--eraser"),
         (["--methods", "attention", "-m", "sentiment-lstm"], "attention needs attention"),

@@ -205,6 +205,11 @@ def predict(texts):
 
 predict.labels = ("negative", "positive")
 nameless = lambda texts: texts
+unlisted = lambda texts: texts
+unlisted.labels = 2
+def leaving(texts):
+    raise SystemExit(3)
+leaving.labels = predict.labels
 """
 
 
@@ -214,9 +219,55 @@ def test_on_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(tmp_path)
     shown = run("explain", "-m", "my_own_model:predict", "so good")
     assert "positive 90.0%" in shown.out
-    for name, reason in [("predicted", "no attribute"), ("nameless", "no function with labels")]:
+    for name, reason in [
+        ("predicted", "no attribute"),
+        ("nameless", "no function with labels"),
+        ("unlisted", "no function with labels"),
+        ("leaving", "failed: SystemExit: 3"),
+    ]:
         failed = run("explain", "-m", f"my_own_model:{name}", "so good")
         assert failed.code == 2
         assert reason in failed.err
+    for source, reason in [("import (", "SyntaxError"), ("1 / 0", "ZeroDivisionError"), ("exit(3)", "SystemExit: 3")]:
+        (tmp_path / "no_model.py").write_text(source)
+        failed = run("explain", "-m", "no_model:predict", "so good")
+        assert (failed.code, f"importing no_model failed: {reason}" in failed.err) == (2, True)
     failed = run("predict", "-m", "my_own_model:predict", "--engine", "torch", "so good")
     assert (failed.code, "leave out --engine" in failed.err) == (2, True)
+
+
+BREAKING = """
+from pathlib import Path
+
+
+def predict(texts):
+    if any("late" in text for text in texts) and Path("down").exists():
+        raise ConnectionError("the service is down")
+    return [0.9 if "good" in text else 0.2 for text in texts]
+
+
+predict.labels = ("negative", "positive")
+"""
+
+
+def test_a_file_of_texts_is_gone_on_with_by_the_same_function(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "breaking_model.py"
+    source.write_text(BREAKING)
+    (tmp_path / "in.txt").write_text("so good\nso bad\na good day\ntoo late, good man\nbad day\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    argv = "explain", "in.txt", "-m", "breaking_model:predict", "--method", "shapley", "-o"
+    for name, more in (("once.jsonl", ()), ("two.jsonl", ("--workers", "2"))):
+        assert run(*argv, name, *more).code == 0
+    (tmp_path / "down").touch()
+    failed = run(*argv, "often.jsonl")
+    assert (failed.code, "the service is down" in failed.err) == (2, True)
+    (tmp_path / "down").unlink()
+    source.write_text(BREAKING.replace("0.9", "0.8"))
+    refused = run(*argv, "often.jsonl", "--resume")
+    assert (refused.code, "weights was" in refused.err) == (2, True)
+    source.write_text(BREAKING)
+    assert "going on behind row" in run(*argv, "often.jsonl", "--resume").err
+    assert Path("once.jsonl").read_bytes() == Path("two.jsonl").read_bytes() == Path("often.jsonl").read_bytes()

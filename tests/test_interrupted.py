@@ -227,6 +227,26 @@ class TestRefused:
             assert result.code == 2
             assert "--resume goes on" in result.err
 
+    def test_errors_that_would_spoil_another_file(self, run: Run, tmp_path: Path) -> None:
+        target = str(tmp_path / "x.jsonl")
+        for output, errors, said in (
+            (target, f"{tmp_path}/./x.jsonl", "--output and --errors are both"),
+            (target, "-", "--errors - is no file"),
+            (target, os.devnull, f"--errors {os.devnull} is no file"),
+            ("-", "-", "--errors - is no file"),
+        ):
+            result = run("explain", "good", "-o", output, "--errors", errors, "--force")
+            assert (result.code, said in result.err) == (2, True), result.err
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("does", ["explain", "predict"])
+    def test_a_stream_that_leads_to_a_file_is_written_and_not_replaced(self, does: str, tmp_path: Path) -> None:
+        found = tmp_path / "found.jsonl"
+        with found.open("wb") as stream:
+            argv = [sys.executable, "-m", "rnnx", does, "good", "-f", "jsonl", "-o", "/proc/self/fd/1"]
+            subprocess.run(argv, stdout=stream, check=True)
+        assert json.loads(found.read_text())["text"] == "good"
+
     def test_what_is_whole_stays(self, run: Run, small: str, tmp_path: Path) -> None:
         target = tmp_path / "x.jsonl"
         for _ in range(2):  # the first time there is nothing to go on with

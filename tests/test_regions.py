@@ -121,6 +121,9 @@ def test_units_in_every_format(run: Run) -> None:
     assert "10 of 160 units" in out[12]
     table = list(csv.DictReader(StringIO(run("explain", "--by", "unit", "not bad at all", "--format", "csv").out)))
     assert [int(row["unit"]) for row in table] == list(range(160))
+    (wide,) = csv.DictReader(StringIO(run("explain", "--by", "unit", "not bad at all", "--format", "csv-wide").out))
+    best = max(table, key=lambda row: float(row["share"]))
+    assert wide["for"].startswith(f"unit {best['unit']} +{float(best['share']):.4g} | ")
     together = run("explain", "--by", "unit", "not bad at all", "a dull film").out
     assert "what each unit of the attended sum gives to the target's logit, means over 2 texts:" in together
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from rnnx.data.rows import Ask, told
 from rnnx.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from rnnx.registry import Metric
     from rnnx.types import Standing
 
 MARKS = ("reasons", "rationale")  # fields of spans that people have marked, if none is named
@@ -112,14 +115,16 @@ def evaluate(
       rnnx evaluate reviews.csv --methods shapley --set shapley.samples=32
 
     \b
-    Metrics (rnnx methods NAME says more; * only if asked for):
+    Metrics (* only if asked for; either name will do; see rnnx methods NAME):
     METRICS
     """
     terminal: Terminal = context.obj
     kind = outputs.pick(format_, output, terminal, color, MORE)
+    if records and output and Path(records).resolve() == Path(output).resolve():
+        raise UsageError(f"--records and --output are both {output}", "write to two files")
     choice("--removal", removal, REMOVALS)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
-    asked, measured = _names(methods, registry.method), _names(metrics, registry.metric, list(registry.METRICS))
+    asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.METRICS))
     chosen, faults = _settings(set_), inputs.Faults(terminal)
     from rnnx.models import catalog
 
@@ -147,6 +152,8 @@ def evaluate(
     plan = evaluation.evaluation(
         loaded, judged, [*named, *others], measured, removal=removal, seed=seed or 0, given=chosen
     )
+    for metric in {**bounds[0], **bounds[1]}.keys() - plan.metrics.keys():
+        raise UsageError(f"a bound is set for {metric}, which is not measured", f"name it: --metrics {metric}")
     with outputs.opened(output, terminal, force) as stream:
         every = measure(plan, records, terminal)
         found = standings.summary(plan.metrics, every)
@@ -162,10 +169,13 @@ def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str
     """The names in a list with commas, in order, each once; none for all. Raises UnknownName."""
     if given is None or given == "all":
         return list(every) if given else []
-    names = list(dict.fromkeys(filter(None, (name.strip() for name in given.split(",")))))
-    for name in names:
-        known(name)
-    return names
+    names = filter(None, (name.strip() for name in given.split(",")))
+    return list(dict.fromkeys(known(name).name for name in names))
+
+
+def _metric(name: str) -> Metric:
+    """A metric by its name or by the head of its column. Raises UnknownName."""
+    return next((metric for metric in registry.METRICS.values() if metric.short == name), None) or registry.metric(name)
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
@@ -185,9 +195,11 @@ def _bounds(given: list[str] | None, option: str) -> dict[str, float]:
     """Bounds by metric. Raises UsageError for a value that is no number, UnknownName."""
     found = {}
     for name, value in pairs(given).items():
-        registry.metric(name)
+        metric = _metric(name).name
         try:
-            found[name] = float(value)
+            found[metric] = float(value)
+            if math.isnan(found[metric]):
+                raise ValueError
         except ValueError:
             raise UsageError(f"{option} {name}={value} is no number", f"for example {option} {name}=0.3") from None
     return found

@@ -98,7 +98,9 @@ def explain(
     if ray_address is not None and engine != options.RAY:
         raise UsageError("--ray-address is for --engine ray", "give both, or neither")
     if from_:
-        files.show(given, shown, work, terminal, {**flags, **pairs(set_)}, again)
+        made = {"engine": engine, "device": device, "config": config, "text-field": text_field, "id-field": id_field}
+        settled = {name: value for name, value in made.items() if value}
+        files.show(given, shown, work, terminal, {**flags, **pairs(set_), **settled}, again)
     else:
         name, asked = _request(_section(config, terminal), flags, pairs(set_))
         again.method(asked)

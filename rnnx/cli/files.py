@@ -124,7 +124,7 @@ def explain(
         workers=work.workers,
         strict=work.strict,
     )
-    more = tally.texts > 1 or style.format == "csv"  # which has no room for the figures of a text
+    more = tally.texts > 1 or style.format in ("csv", "csv-wide", "tsv")  # which have no room for the figures of a text
     if again.attention and more and style.format not in SUMMARIZED:
         for line in attended(tally):
             terminal.say(line)

@@ -47,7 +47,8 @@ class Faults:
         """Say how many there were, if not all were shown, and why; and which ``file`` has them all."""
         if self.told > self.shown or (self.told and file):
             why = f": {reasons}" if reasons else ""
-            self.terminal.warn(f"{self.count:,} rows left out in all{why}" + (f"; see {file}" if file else ""))
+            rows = "row" if self.count == 1 else "rows"
+            self.terminal.warn(f"{self.count:,} {rows} left out in all{why}" + (f"; see {file}" if file else ""))
 
 
 def entries(arguments: list[str] | None, terminal: Terminal, ask: Ask, kind: str | None = None) -> Iterator[Entry]:

@@ -40,6 +40,12 @@ def by_suffix(output: str | None, known: Mapping[str, str], *, zipped: bool = Fa
     return known[suffix]
 
 
+def ordinary(path: Path) -> bool:
+    """Whether it is a file, or nothing yet; /dev/stdout and its like are none, even where they lead to one."""
+    stream = path.parts[:2] in (("/", "dev"), ("/", "proc")) and path.parts[2:3] != ("shm",)
+    return not stream and (path.is_file() or not path.exists())
+
+
 @contextmanager
 def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[TextIO]:
     """The stream to write results to.
@@ -52,7 +58,7 @@ def opened(output: str | None, terminal: Terminal, force: bool) -> Iterator[Text
         terminal.stdout.flush()
         return
     target = Path(str(output))
-    special = target.exists() and not target.is_file()  # /dev/null, a pipe
+    special = not ordinary(target)
     if target.exists() and not force and not special:
         raise DataError(f"{output} is there already", "choose another name, or --force to replace it")
     part = target if special else target.with_name(f"{target.name}.part")

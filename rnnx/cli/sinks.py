@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnx.cli.outputs import ordinary
 from rnnx.cli.terminal import Terminal
 from rnnx.data import journal
 from rnnx.data.journal import Journal, State
@@ -42,7 +43,7 @@ class Target:
     def file(self) -> Path | None:
         """The file, if it is an ordinary one: no pipe, no device."""
         path = Path(str(self.output))
-        return path if not self.stdout and (path.is_file() or not path.exists()) else None
+        return path if not self.stdout and ordinary(path) else None
 
     def check(self) -> None:
         """Raise UsageError for flags that do not fit together, DataError for a file that would be lost."""
@@ -50,7 +51,12 @@ class Target:
             raise UsageError("--resume goes on, --force begins again", "give one of them")
         if self.resume and self.file is None:
             raise UsageError("--resume goes on with a file", "name it with --output")
-        files = [Path(name) for name in (self.output, self.errors) if name not in (None, "-")]
+        if self.errors == "-" or (self.errors and self.file and not ordinary(Path(self.errors))):
+            raise UsageError(f"--errors {self.errors} is no file", "name one; standard error has the first rows")
+        named = [Path(name) for name in (self.output, self.errors) if name not in (None, "-")]
+        files = [path for path in named if ordinary(path)]
+        if len({path.resolve() for path in files}) < len(files):
+            raise UsageError(f"--output and --errors are both {files[0]}", "write to two files")
         if self.force or self.resume:
             return
         for path in files:

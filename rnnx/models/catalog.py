@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def folder(name: str) -> Path:
         raise ModelError(f"{name} holds no model: model.json is missing", "name the folder that rnnx train wrote")
     hint = did_you_mean(name, names())
     raise ModelError(f"no model {name!r}", f"{hint}; or name the folder of a training run")
+
+
+def files(name: str) -> list[Path]:
+    """The files that decide what a model says; of a function, which must have been loaded, only that of its module.
+
+    Raises ModelError.
+    """
+    if is_function(name):
+        source = sys.modules[name.partition(":")[0]].__file__
+        return [Path(source)] if source else []
+    return [folder(name) / file for file in ("model.json", "model.safetensors", "vocabulary.txt")]
 
 
 def read_spec(path: Path) -> Spec:

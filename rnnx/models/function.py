@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib import import_module
@@ -124,7 +124,7 @@ class FunctionClassifier:
         """Logits. Raises ModelError if the answers are no probabilities."""
         try:
             found = np.asarray(self.answers(texts), dtype=np.float64)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(f"{self.name} failed: {type(error).__name__}: {error}", "--debug shows where") from error
         count = len(self.labels)
         if count == 2 and found.shape in ((len(texts),), (len(texts), 1)):
@@ -178,7 +178,10 @@ def load(place: str) -> FunctionClassifier:
         answers = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ModelError(f"no model {place!r}: {error}", "name a function as module:function") from None
-    if not callable(answers) or not hasattr(answers, "labels"):
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{place}: importing {module} failed: {reason}", "--debug shows where") from error
+    if not callable(answers) or not isinstance(getattr(answers, "labels", None), Iterable):
         hint = f'say which classes its probabilities are of: {name}.labels = ("negative", "positive")'
         raise ModelError(f"{place} is no function with labels", hint)
     return wrap(answers, answers.labels, name=place)

@@ -71,8 +71,8 @@ class Wide(Long):
 
 
 def _strongest(e: Explanation) -> Iterator[tuple[str, str]]:
-    """The names of the columns, and what stands there: tokens or phrases with their scores, the largest first."""
-    if isinstance(e.evidence, Trace | Units):
+    """The names of the columns, and what stands there: tokens, phrases or units with their scores, largest first."""
+    if isinstance(e.evidence, Trace):
         return
     ranked = sorted(_scored(e), key=lambda pair: -abs(pair[0]))
     signed = isinstance(e.evidence, Phrases | Units) or e.evidence.signed
@@ -86,6 +86,8 @@ def _scored(e: Explanation) -> Iterator[tuple[float, str]]:
         yield from ((span.score, _phrase(e, span.start, span.stop)) for span in e.evidence.spans)
     elif isinstance(e.evidence, Regions):
         yield from ((region.score, words(e, region)) for region in e.evidence.regions)
+    elif isinstance(e.evidence, Units):
+        yield from ((share, f"unit {unit}") for unit, share in enumerate(e.evidence.shares))
     elif isinstance(e.evidence, Attribution):
         yield from zip(e.evidence.scores, (token.text for token in e.tokens), strict=True)
 
