@@ -205,7 +205,7 @@ def test_every_setting_has_a_meaning(row: registry.Method | registry.View) -> No
 
 
 def test_every_meaning_is_of_a_setting() -> None:
-    rows = [*ROWS.values(), *registry.VIEWS.values()]
+    rows = [*ROWS.values(), *registry.VIEWS.values(), *registry.METRICS.values()]
     assert set(settings.MEANINGS) == {name for row in rows for name in settings.signature(row.function).settings}
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from rnnx.data import huggingface
-from rnnx.data.readers import Ask, Row, checked, lines, read, told
+from rnnx.data.readers import Ask, Row, checked, entries, lines, read, told
 from rnnx.errors import ConfigError, DataError
 from rnnx.types import LeftOut
 
@@ -424,7 +424,7 @@ def test_a_list_of_words_is_a_text_and_marks_are_in_its_words(tmp_path: Path) ->
         {"tokens": []},
     ]
     path.write_text("\n".join(map(json.dumps, rows)))
-    found = list(read(path, faults.append, text=("tokens",), marks=("reasons", "rationale")))
+    found = list(told(entries(path, Ask(("tokens",), marks=("reasons", "rationale"))), faults.append))
     assert [row.text for row in found] == ["not a good film", "not a good film", "good", "dull", "dull"]
     marked = [[row.text[a:b] for a, b in row.marks or ()] for row in found]
     assert marked == [["not", "good film"], ["good"], [], [], []]

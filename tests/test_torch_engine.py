@@ -83,7 +83,7 @@ def test_both_engines_predict_the_same(name: str) -> None:
     assert model.labels == other.labels
     assert model.unknown == other.unknown
     assert len(other.word_ids) == len(model.vocabulary) - len(SPECIAL)
-    assert other.provides == model.provides
+    assert other.provides == model.provides - {"weights"}  # which only the numpy engine gives another model of
     batch = model.encode(TEXTS)
     np.testing.assert_array_equal(other.encode(TEXTS).ids, batch.ids)
     np.testing.assert_allclose(other.embed(batch), model.embed(batch), atol=0)

@@ -142,7 +142,7 @@ def agree(ours: Any, theirs: Any, atol: float) -> None:
 def test_the_same_numbers_in_double_precision(shape: Shape) -> None:
     ours, theirs = engines(shape, shape.torch(1))
     batch, target = random_batch(1, LENGTHS), np.array([0, 1, 0, 1])
-    assert theirs.provides == ours.provides
+    assert theirs.provides == ours.provides - {"weights"}  # which only the numpy engine gives another model of
     for ask, needs in ASKED.values():
         if needs <= ours.provides:
             agree(ask(ours, batch, target), ask(theirs, batch, target), 1e-9)
