@@ -8,8 +8,9 @@ import sys
 
 def main() -> int:
     """Run the command line in this process."""
-    # One thread: the products are small, and idle BLAS threads that spin cost more than they give.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # One thread, whatever was asked for: the products are small, idle BLAS threads that spin cost more than they give,
+    # and the last digits depend on their number, which --workers must not see.
+    os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
     try:
         from rnnx.cli import main as run
 

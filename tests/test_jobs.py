@@ -9,6 +9,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -68,6 +70,15 @@ class TestFormats:
             assert run("explain", *argv).code == 0
         assert outputs[0].read_bytes() == outputs[1].read_bytes()
         assert len(outputs[0].read_bytes()) > 10_000
+
+    def test_the_bytes_do_not_depend_on_the_threads_that_are_allowed(
+        self, small: str, reviews: Path, tmp_path: Path
+    ) -> None:
+        outputs = [tmp_path / f"{threads}.jsonl" for threads in (1, 2)]
+        for threads, output in enumerate(outputs, 1):
+            argv = [sys.executable, "-m", "rnnx", "explain", str(reviews), "-m", small, "-o", str(output)]
+            subprocess.run(argv, env={**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}, check=True)
+        assert outputs[0].read_bytes() == outputs[1].read_bytes() != b""
 
     @pytest.mark.parametrize("suffix", [*FORMATS.values(), ".wide"])
     def test_saved_explanations_give_the_same_bytes_without_the_model(
