@@ -19,7 +19,8 @@ from rnnx.methods import attention
 from rnnx.metrics.attention import check
 from rnnx.models.attended import Attending
 from rnnx.models.batching import buckets
-from rnnx.models.protocols import Array, Batch, Classifier
+from rnnx.models.digits import numbers
+from rnnx.models.protocols import Batch, Classifier
 from rnnx.models.seeds import generators
 from rnnx.text import regions
 from rnnx.types import Attribution, Explanation, Regions, Units
@@ -49,7 +50,8 @@ def checked(model: Classifier, explanations: Iterable[Explanation], seed: int = 
 
     def compute(batch: Batch, part: Sequence[Explanation]) -> Sequence[Explanation]:
         found = check(attending, batch, generators(seed, "check", {}, batch))
-        figures = ({name: _number(values[i]) for name, values in found.items()} for i in range(len(part)))
+        columns = {name: numbers(values) for name, values in found.items()}
+        figures = ({name: _there(values[i]) for name, values in columns.items()} for i in range(len(part)))
         reports = zip(part, map(verdict.report, figures), strict=True)
         return [replace(e, diagnostics={**e.diagnostics, "check": report}) for e, report in reports]
 
@@ -67,7 +69,7 @@ def by_unit(model: Classifier, explanations: Iterable[Explanation]) -> Iterator[
         target = np.array([model.labels.index(e.target) for e in part])
         rows = zip(part, *attention.units(attending, batch, target), strict=True)
         return [
-            replace(e, evidence=Units(_numbers(values), _numbers(shares), tuple(tokens.tolist())))
+            replace(e, evidence=Units(tuple(numbers(values)), tuple(numbers(shares)), tuple(tokens.tolist())))
             for e, values, shares, tokens in rows
         ]
 
@@ -107,9 +109,5 @@ def _together(model: Classifier, explanations: Iterable[Explanation], compute: T
         size = min(2 * size, WINDOW)
 
 
-def _numbers(values: Array) -> tuple[float, ...]:
-    return tuple(float(str(value)) for value in values.astype(np.float32))
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(str(np.float32(value)))
+def _there(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -14,16 +14,17 @@ from rnnx import registry, settings
 from rnnx.data.readers import Row
 from rnnx.errors import UnknownName, Unsupported
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
-from rnnx.metrics.erasure import Removal
 from rnnx.metrics.limits import limits
 from rnnx.metrics.plausibility import Marked
 from rnnx.metrics.ranking import importance
 from rnnx.models.batching import buckets
+from rnnx.models.digits import numbers
 from rnnx.models.protocols import Array, Batch, Classifier, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.seeds import generators
 from rnnx.models.texts import tokenize
 from rnnx.registry import Metric
+from rnnx.settings import FixedRemoval
 from rnnx.types import Token
 
 TOGETHER = 2048  # tokens of texts that are explained together: small, so that little is lost by an interruption
@@ -63,7 +64,7 @@ class Evaluation:
     texts: Sequence[Judged]
     methods: Mapping[str, Explainer]
     metrics: Mapping[str, Metric]
-    removal: Removal = "delete"
+    removal: FixedRemoval = "delete"
     seed: int = 0
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # the metrics' settings that were given
     share: float = field(init=False)  # of a text that is marked, on average
@@ -119,7 +120,7 @@ class _Part:
             if i in rows:
                 own = {name: _plain(column[place]) for name, column in values.items()}
                 n = int(self.batch.lengths[place]) if place in fine else 0
-                yield Record(i, method.name, own, spent, tuple(_rounded(scores[place, :n])))
+                yield Record(i, method.name, own, spent, tuple(numbers(scores[place, :n])))
 
     def _measured(
         self, name: str, method: Explainer, scores: Array, diagnostics: Mapping[str, Array], fine: Integers
@@ -152,11 +153,6 @@ def _plain(value: Array) -> Value:
     if np.isnan(value).any():
         return None
     return float(value) if value.ndim == 0 else tuple(value.tolist())
-
-
-def _rounded(values: Array) -> Iterator[float]:
-    """With the digits of single precision."""
-    return (float(str(value)) for value in values.astype(np.float32))
 
 
 def judged(model: Classifier, rows: Iterable[Row], fields: Sequence[str] = ()) -> list[Judged]:
@@ -210,8 +206,8 @@ def evaluation(
             lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
             raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
     usual = [row for row in registry.METRICS.values() if row.usual and (people or not row.marks)]
-    if removal not in get_args(Removal):
-        raise UnknownName("removal", removal, get_args(Removal))
+    if removal not in get_args(FixedRemoval):
+        raise UnknownName("removal", removal, get_args(FixedRemoval))
     made = (
         method if isinstance(method, Explainer) else explainer(model, method, (given or {}).get(method, {}), seed)
         for method in [RANDOM, *names]
@@ -219,7 +215,7 @@ def evaluation(
     explainers = {method.name: method for method in made}
     rows = {row.name: row for row in chosen or usual}
     options = {name: _options(row, (given or {})[name]) for name, row in rows.items() if name in (given or {})}
-    return Evaluation(model, texts, explainers, rows, cast(Removal, removal), seed, options)
+    return Evaluation(model, texts, explainers, rows, cast(FixedRemoval, removal), seed, options)
 
 
 def _options(row: Metric, given: Mapping[str, Any]) -> dict[str, Any]:

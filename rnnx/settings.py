@@ -27,6 +27,7 @@ Logit = Literal["logit"]  # of what a method explains that can explain nothing e
 Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
 Removal = Literal["mask", "delete", "pad", "mean", "sample"]
+FixedRemoval = Literal["mask", "delete", "pad", "mean"]  # one that draws no words
 Count = int  # from 1 on
 Few = int  # from 1 to 16: what it costs doubles with each
 Amount = float  # not negative
@@ -72,7 +73,14 @@ MEANINGS = {
 }
 
 Bounds = tuple[int, float]  # the smallest and the largest value
-_SHARED: dict[str, Any] = {"Of": Of, "Logit": Logit, "Norm": Norm, "Baseline": Baseline, "Removal": Removal}
+_SHARED: dict[str, Any] = {
+    "Of": Of,
+    "Logit": Logit,
+    "Norm": Norm,
+    "Baseline": Baseline,
+    "Removal": Removal,
+    "FixedRemoval": FixedRemoval,
+}
 _BOUNDED: dict[str, tuple[str, Bounds]] = {
     "Count": ("int", (1, math.inf)),
     "Few": ("int", (1, 16)),

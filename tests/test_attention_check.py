@@ -244,8 +244,7 @@ def test_a_text_alone_and_in_a_batch_have_the_same_figures(shape: Shape) -> None
         one = Batch(batch.ids[i : i + 1, :n], batch.lengths[i : i + 1])
         alone = check(model, one, drawn(one))
         for name, values in alone.items():
-            near = 1e-3 if name.startswith("adversary") else 1e-6  # a search magnifies rounding
-            np.testing.assert_allclose(together[name][i], values[0], atol=near, err_msg=name)
+            np.testing.assert_allclose(together[name][i], values[0], atol=1e-6, err_msg=name)
 
 
 GOOD = dict.fromkeys(verdict.FIGURES, 0.6) | {

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 
 from rnnx.metrics import erasure, limits
-from rnnx.metrics.erasure import Removal, comprehensiveness, sufficiency
+from rnnx.metrics.erasure import comprehensiveness, sufficiency
 from rnnx.metrics.ranking import importance, places
 from rnnx.models.batching import padded
 from rnnx.models.protocols import Array, Batch
+from rnnx.settings import FixedRemoval
 from tests.test_networks import Shape, arrays, few, named, numpy_model, random_batch, seeds, some_lengths
 from tests.test_occlusion import FIXED, SHAPES, embeddings, read
 from tests.test_shapley import Rule
@@ -46,7 +47,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("removal", ["delete", "mask"])
 @pytest.mark.parametrize(("scores", "expected"), GOLDEN.items())
-def test_golden_values(scores: tuple[float, ...], expected: tuple[float, float], removal: Removal) -> None:
+def test_golden_values(scores: tuple[float, ...], expected: tuple[float, float], removal: FixedRemoval) -> None:
     """Of an additive model, where an unknown word is worth nothing, also a masked one."""
     given = Additive(), TEN, ONE, np.array([scores])
     found = comprehensiveness(*given, removal=removal)[0], sufficiency(*given, removal=removal)[0]
@@ -87,7 +88,9 @@ def test_the_first_of_equals_comes_first_and_padding_last() -> None:
 @pytest.mark.parametrize("shape", SHAPES, ids=named)
 @few
 @given(seed=seeds, lengths=some_lengths)
-def test_each_text_is_read_without_its_tokens(shape: Shape, removal: Removal, seed: int, lengths: list[int]) -> None:
+def test_each_text_is_read_without_its_tokens(
+    shape: Shape, removal: FixedRemoval, seed: int, lengths: list[int]
+) -> None:
     model, batch = numpy_model(shape, arrays(shape.torch(seed))), random_batch(seed, lengths)
     target, scores = (
         np.arange(len(lengths)) % len(model.labels),
@@ -109,7 +112,7 @@ def test_each_text_is_read_without_its_tokens(shape: Shape, removal: Removal, se
 # --- the limits -----------------------------------------------------------------------------------------------------
 
 
-def all_orders(model: Rule, batch: Batch, row: int, target: Array, removal: Removal) -> list[float]:
+def all_orders(model: Rule, batch: Batch, row: int, target: Array, removal: FixedRemoval) -> list[float]:
     """The mean fall in every order of one text's tokens."""
     n = int(batch.lengths[row])
     one = Batch(batch.ids[row : row + 1, :n], batch.lengths[row : row + 1])
@@ -120,7 +123,7 @@ def all_orders(model: Rule, batch: Batch, row: int, target: Array, removal: Remo
 
 @pytest.mark.parametrize("removal", FIXED)
 @pytest.mark.parametrize("shape", SHAPES, ids=named)
-def test_limits_are_those_of_all_orders(shape: Shape, removal: Removal) -> None:
+def test_limits_are_those_of_all_orders(shape: Shape, removal: FixedRemoval) -> None:
     """By dynamic programming, and by a beam that is wide enough to keep every subset."""
     model, batch = numpy_model(shape, arrays(shape.torch(1))), random_batch(1, [5, 1, 4])
     target = np.array([0, 1, 1])

@@ -30,6 +30,11 @@ def slowly(self, window):
             time.sleep(float(sys.argv[2]))
         yield item
 jobs.Explaining.found = slowly
+commit = j.Journal.commit
+def committed(self, *piece):  # also where other processes explain, which are not slowed
+    time.sleep(4 * float(sys.argv[2]))
+    commit(self, *piece)
+j.Journal.commit = committed
 sys.exit(main(sys.argv[3:]))
 """
 KILLS = 12
@@ -86,9 +91,7 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(
         process.kill()
         process.wait()
         sizes.append(part(target).stat().st_size if part(target).exists() else -1)
-    assert (
-        len({size for size in sizes if size > 0}) > 1
-    )  # it was hit in several places, how many depends on the machine
+    assert len({size for size in sizes if size > 0}) > 3  # it was hit in several places
     assert done(*argv, "-o", str(target), "--errors", str(errors[1]), "--resume").returncode == 0
     assert target.read_bytes() == once.read_bytes()
     assert errors[0].read_bytes() == errors[1].read_bytes() != b""

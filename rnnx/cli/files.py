@@ -36,6 +36,13 @@ class Given:
     kind: str | None = None
     saved: tuple[str, ...] = ()
 
+    @property
+    def suffix(self) -> str | None:
+        """The one that says how files are read, if theirs does not. Raises UsageError for a kind that is none."""
+        if self.kind is not None:
+            choice("--input-format", self.kind, INPUTS)
+        return self.kind and f".{self.kind}"
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -93,8 +100,7 @@ def explain(
     where: Mapping[str, str | None],
 ) -> None:
     """Explain what is given; ``asked`` is for ``explaining.explainer``, ``where`` names engine and device."""
-    if given.kind is not None:
-        choice("--input-format", given.kind, INPUTS)
+    kind = given.suffix
     sources = inputs.sources(given.arguments, terminal)
     corpus = any(not isinstance(source, Row) for source in sources)
     summary = corpus or (again.attention and len(sources) > 1)
@@ -107,7 +113,6 @@ def explain(
     fields = inputs.text_fields(list(given.text), name)
     faults, watch = inputs.Faults(terminal), jobs.Watch()
     ask = Ask(fields, id=given.id, keep=given.keep, guess=not given.text, say=terminal.say, meter=watch.read)
-    kind = given.kind and f".{given.kind}"
     entries = inputs.started(inputs.read(sources, terminal, ask, kind), faults)
     from rnnx.jobs import Explaining, Plan
     from rnnx.models import batching

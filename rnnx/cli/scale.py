@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rnnx.cli import inputs, jobs, sinks
 from rnnx.cli.attending import Again
 from rnnx.cli.files import Given, Shown, Work
-from rnnx.cli.options import EXPLAINED, INPUTS, choice
+from rnnx.cli.options import EXPLAINED, choice
 from rnnx.cli.terminal import Terminal
 from rnnx.data.rows import Ask
 from rnnx.data.shards import Folder
@@ -48,8 +48,7 @@ def explain(
     style, folder = _style(given, shown), _folder(work, shown.format)
     if ray.device not in (None, "cpu"):
         raise UsageError(f"--engine ray computes with numpy, on the CPU, not on {ray.device}", "leave out --device")
-    if given.kind is not None:
-        choice("--input-format", given.kind, INPUTS)
+    kind = given.suffix
     from rnnx import jobs as work_of
     from rnnx import scale, sharding
     from rnnx.models import catalog
@@ -58,7 +57,7 @@ def explain(
     name = name or catalog.DEFAULT
     paths = _paths(given, folder, terminal)
     ask = Ask(inputs.text_fields(list(given.text), name), id=given.id, keep=given.keep, guess=not given.text)
-    reading = sharding.Reading(paths, ask, given.kind and f".{given.kind}", str(Path.cwd()), sharding.WINDOWS)
+    reading = sharding.Reading(paths, ask, kind, str(Path.cwd()), sharding.WINDOWS)
     faults = inputs.Faults(terminal)
     inputs.started(inputs.read(list(paths), terminal, ask, reading.kind), faults)
     plan = work_of.Plan(name, asked, style, ask.text, by=again.by, check=again.check)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from rnnx.methods.baselines import base_vector
 from rnnx.models.protocols import Array, Batch, Integers, Recurrent
-from rnnx.settings import Baseline, Of
+from rnnx.settings import Baseline, FixedRemoval, Of
 
 
 def occlusion_fast(
@@ -14,7 +12,7 @@ def occlusion_fast(
     batch: Batch,
     target: Integers,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "mask",
+    removal: FixedRemoval = "mask",
     of: Of = "logit",
 ) -> Array:
     """About how far the target's score falls when a token is taken away: occlusion for long texts.

@@ -10,7 +10,7 @@ from rnnx.methods.removal import removing
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.scores import probabilities, score
 from rnnx.models.variants import logits
-from rnnx.settings import Count, Of
+from rnnx.settings import Count, FixedRemoval, Of
 
 TIE = 1e-5  # falls that differ by less are equal, and the first token goes: batches differ in the last digits
 
@@ -22,7 +22,7 @@ def greedy(
     *,
     until: Literal["flip", "end"] = "flip",
     most: Count = 50,
-    removal: Literal["mask", "delete", "pad", "mean"] = "mask",
+    removal: FixedRemoval = "mask",
     of: Of = "logit",
 ) -> Diagnosed:
     """How far the target's score falls with each of the tokens that hold the decision up; the others have 0.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from rnnx.methods.removal import removing
 from rnnx.metrics.ranking import places
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import probabilities
+from rnnx.settings import FixedRemoval
 
-Removal = Literal["mask", "delete", "pad", "mean"]  # as in rnnx.methods.removal, without words drawn at random
 THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.5)  # shares of a text, those of ERASER
 SMALL = 1e-9  # what a share times a length may be over a whole number by rounding
 
@@ -24,7 +23,7 @@ def comprehensiveness(
     target: Integers,
     scores: Array,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """By how much the target's probability falls without the most important tokens: p(text) - p(text without them).
 
@@ -45,7 +44,7 @@ def sufficiency(
     target: Integers,
     scores: Array,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """By how much the target's probability falls with only the most important tokens left: p(text) - p(only them).
 
@@ -59,7 +58,7 @@ def sufficiency(
 
 
 def curves(
-    model: Classifier, batch: Batch, target: Integers, scores: Array, shares: Sequence[float], removal: Removal
+    model: Classifier, batch: Batch, target: Integers, scores: Array, shares: Sequence[float], removal: FixedRemoval
 ) -> Array:
     """Falls of the target's probability at K shares of each text, without the tokens and with only them, (2, B, K)."""
     size = sizes(batch, shares)[:, :, None]
@@ -74,12 +73,14 @@ def sizes(batch: Batch, shares: Sequence[float]) -> Integers:
     return found
 
 
-def game(model: Classifier, batch: Batch, target: Integers, removal: Removal, of: str = "prob") -> Game:
+def game(model: Classifier, batch: Batch, target: Integers, removal: FixedRemoval, of: str = "prob") -> Game:
     """Texts of which some of the tokens are worth the target's probability, or its logit."""
     return Game(model, batch, np.asarray(target), removing(model, removal), of)
 
 
-def distributions(model: Classifier, batch: Batch, scores: Array, shares: Sequence[float], removal: Removal) -> Array:
+def distributions(
+    model: Classifier, batch: Batch, scores: Array, shares: Sequence[float], removal: FixedRemoval
+) -> Array:
     """The probabilities of all C classes without the tokens at K shares of each text, and with only them (2, B, K, C).
 
     What ERASER's scorer makes ``curves`` of.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from rnnx.methods.removal import removing
-from rnnx.metrics.erasure import Removal
 from rnnx.metrics.ranking import places
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import probabilities
 from rnnx.models.variants import logits
+from rnnx.settings import FixedRemoval
 
 
 def flip_first(
@@ -20,7 +18,7 @@ def flip_first(
     target: Integers,
     scores: Array,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """The share of tokens after which the decision changes, the most important taken away first.
 
@@ -38,7 +36,7 @@ def flip_last(
     target: Integers,
     scores: Array,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """The share of tokens after which the decision changes, the least important taken away first.
 
@@ -50,7 +48,7 @@ def flip_last(
     return _share(model, batch, batch.lengths[:, None] - 1 - places(batch, scores), removal)
 
 
-def _share(model: Classifier, batch: Batch, place: Integers, removal: Removal) -> Array:
+def _share(model: Classifier, batch: Batch, place: Integers, removal: FixedRemoval) -> Array:
     said = probabilities(model.forward(batch)).argmax(axis=1)
     flips = np.zeros((len(said), batch.ids.shape[1]), bool)
     text, count = np.nonzero(batch.mask)
@@ -60,7 +58,7 @@ def _share(model: Classifier, batch: Batch, place: Integers, removal: Removal) -
     return first
 
 
-def _decisions(model: Classifier, batch: Batch, text: Integers, there: Mask, removal: Removal) -> Integers:
+def _decisions(model: Classifier, batch: Batch, text: Integers, there: Mask, removal: FixedRemoval) -> Integers:
     """The label of each text with only the tokens that are there."""
     variant, place = np.nonzero(~there & batch.mask[text])
     found = logits(model, removing(model, removal).variants(batch, text, variant, place))

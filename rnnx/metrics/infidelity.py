@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from rnnx.metrics.erasure import falls, game
 from rnnx.models.protocols import Array, Batch, Classifier, Integers
 from rnnx.models.seeds import Rngs
-from rnnx.settings import Count
+from rnnx.settings import Count, FixedRemoval
 
 
 def infidelity(
@@ -21,7 +19,7 @@ def infidelity(
     *,
     samples: Count = 32,
     normalise: bool = True,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """The mean squared error of the sum of the scores of some tokens as a prediction of how far the logit falls
     without them.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from rnnx.metrics.correlation import by_text, kendall
 from rnnx.metrics.erasure import falls, game
 from rnnx.models.protocols import Array, Batch, Classifier, Integers
+from rnnx.settings import FixedRemoval
 
 
 def leave_one_out(
@@ -18,7 +17,7 @@ def leave_one_out(
     scores: Array,
     signed: bool,
     *,
-    removal: Literal["mask", "delete", "pad", "mean"] = "delete",
+    removal: FixedRemoval = "delete",
 ) -> Array:
     """The rank correlation of scores and the fall of the target's probability without each token by itself.
 

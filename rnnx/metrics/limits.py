@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnx.methods.coalitions import Game, pieces
-from rnnx.metrics.erasure import Removal, falls, game, worth
+from rnnx.metrics.erasure import falls, game, worth
 from rnnx.metrics.ranking import places
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
-from rnnx.settings import Count, Few
+from rnnx.settings import Count, Few, FixedRemoval
 
 LEAST = 1e-4  # of a difference between the limits: with less, no order is better than another
 LONG = 48  # tokens: of a longer text several go at once
@@ -28,7 +28,7 @@ class Limits(NamedTuple):
     lower: Array
     upper: Array
     exact: Mask
-    removal: Removal
+    removal: FixedRemoval
 
     def among(self, rows: Integers) -> Limits:
         """Those of some of the texts."""
@@ -46,7 +46,7 @@ def limits(
     batch: Batch,
     target: Integers,
     *,
-    removal: Removal = "delete",
+    removal: FixedRemoval = "delete",
     exact: Few = 12,
     beam: Count = 5,
 ) -> Limits:
@@ -71,7 +71,7 @@ def limits(
 
 
 def mean_fall(
-    model: Classifier, batch: Batch, target: Integers, scores: Array, *, removal: Removal = "delete"
+    model: Classifier, batch: Batch, target: Integers, scores: Array, *, removal: FixedRemoval = "delete"
 ) -> Array:
     """The mean fall of the target's probability when the 1, 2, … and at last all tokens are taken away that come first
     by their scores, (B,): comprehensiveness over all numbers of tokens. Of a text of more than 48 tokens they go in
