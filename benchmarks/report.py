@@ -1,6 +1,6 @@
 """How long the page of a file of texts takes to open in a browser.
 
-    python benchmarks/html.py [--texts 5000] [--source sample_data/reviews.jsonl] [--repeats 5]
+    python benchmarks/report.py [--texts 5000] [--source sample_data/reviews.jsonl] [--repeats 5]
 
 The texts of the source, again and again up to the number, are explained (grad-x-input, with trust) and written as HTML.
 ``open``: from the navigation until all is loaded, the page's script has run and what can be seen is drawn. ``filter``
