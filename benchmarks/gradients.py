@@ -41,6 +41,7 @@ from rnnx.models.batching import BUDGET, buckets, hold_memory, padded
 from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Diagnosed
+from rnnx.models.seeds import generators
 from rnnx.text.tokenizer import TOKENIZERS
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training.network import RecurrentNetwork, load_network
@@ -160,7 +161,7 @@ def ours(model: RecurrentClassifier, texts: Texts, row: Row, seed: int = 0) -> t
     evaluations, lengths = [], []
     for rows in buckets([len(text) for text in texts], BUDGET):
         batch = padded([texts[i] for i in rows])
-        rngs = [[np.random.default_rng([seed, i]) for i in rows]] if drawing else []
+        rngs = [generators(seed, row.ours, {}, batch)] if drawing else []
         answer = function(model, batch, np.ones(len(rows), int), *rngs, **given)
         scores = answer.found if isinstance(answer, Diagnosed) else answer
         for i, n, values in zip(rows, batch.lengths, scores, strict=True):

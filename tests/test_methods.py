@@ -21,6 +21,7 @@ from rnnx.models import catalog, checkpoint
 from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Spans
+from rnnx.models.seeds import generators
 from rnnx.types import Attribution, Explanation, LeftOut, Phrases, Trace
 from tests.conftest import MODELS, TEXTS, random_model
 
@@ -112,7 +113,7 @@ class TestContract:
         row = registry.view(view) if view else ROWS[method]
         function = registry.load(row.function)
         batch = model.encode(texts_of(case))
-        rngs = [np.random.default_rng(i) for i in range(len(batch.ids))]
+        rngs = generators(0, "test", {}, batch)
         target = np.zeros(len(batch.ids), int)
         given = GIVEN.get(view, {})
         found = function(model, batch, target, *[rngs][: settings.signature(row.function).random], **given)

@@ -26,6 +26,7 @@ from rnnx.models import checkpoint, scores
 from rnnx.models.engine import classifier
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.models.protocols import Array, Base, Batch, Integers
+from rnnx.models.scores import score
 from rnnx.models.seeds import generators
 from rnnx.models.texts import LIMIT, references
 from rnnx.settings import Baseline
@@ -325,12 +326,35 @@ def test_baselines(model: RecurrentClassifier) -> None:
 
 def test_references_are_drawn_in_a_row(model: RecurrentClassifier) -> None:
     batch, pool = model.encode(TEXTS), model.encode(["not bad the plot"]).ids[0]
-    drawn = expected._draw(model, batch, rngs(batch), 20, np.split(pool, 2))
-    for row, n in zip(drawn, batch.lengths, strict=True):
-        assert not row[:, n:].any()
-        for ids in row[:, :n].tolist():
-            start = pool.tolist().index(ids[0])
-            assert ids == [pool[(start + i) % 4] for i in range(n)]
+    drawn = expected._draw(model, 9, rngs(batch).common, 20, np.split(pool, 2))
+    for ids in drawn.tolist():
+        start = pool.tolist().index(ids[0])
+        assert ids == [pool[(start + i) % 4] for i in range(9)]
+
+
+@pytest.mark.parametrize("references", [None, [np.arange(2, 9)]])
+def test_a_shorter_text_is_compared_with_the_beginning_of_the_same_words(
+    model: RecurrentClassifier, references: Any
+) -> None:
+    batch = model.encode(TEXTS)
+    longer, shorter = (expected._draw(model, n, rngs(batch).common, 20, references) for n in (30, 7))
+    assert (longer[:, :7] == shorter).all()
+
+
+@pytest.mark.parametrize("of", ["logit", "prob"])
+def test_what_other_words_are_worth_is_their_mean_score(
+    model: RecurrentClassifier, of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, samples = model.encode(TEXTS), 7
+    target = np.arange(len(TEXTS)) % len(model.labels)
+    others = expected._draw(model, batch.ids.shape[1], rngs(batch).common, samples, None)
+    worth = [
+        score(model.forward(Batch(np.tile(words, (len(TEXTS), 1)), batch.lengths)), target, of) for words in others
+    ]
+    for at_once in (1, expected.AT_ONCE):
+        monkeypatch.setattr(expected, "AT_ONCE", at_once)
+        found = expected._expected(model, others, batch, target, of)
+        np.testing.assert_allclose(found, np.mean(worth, axis=0), atol=1e-5)
 
 
 def test_references_are_read_from_a_file_once(

@@ -6,11 +6,12 @@ import numpy as np
 
 from rnnx.methods.completeness import missing
 from rnnx.methods.references import by_rank
-from rnnx.methods.sampling import groups, mean, repeated, standard_error
+from rnnx.methods.sampling import groups, mean, standard_error
 from rnnx.models.batching import distinct
 from rnnx.models.protocols import Array, Base, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.scores import score
-from rnnx.models.seeds import Rngs
+from rnnx.models.seeds import Generators
+from rnnx.models.variants import ABSENT, Variants, logits
 from rnnx.settings import Count, Of, Texts
 
 AT_ONCE = 1_000_000  # tokens of draws that are asked for together: as ids and slopes they take 20 MB
@@ -20,7 +21,7 @@ def expected_grad(
     model: Differentiable,
     batch: Batch,
     target: Integers,
-    rngs: Rngs,
+    rngs: Generators,
     *,
     references: Texts | None = None,
     samples: Count = 100,
@@ -38,49 +39,49 @@ def expected_grad(
     The words are as many consecutive tokens from a random place of ``references``, a file of texts (its first 1,000,
     whose ids reach this function), read one after another. Without one, each is drawn from the model's vocabulary,
     by Zipf's law: half as often at twice the rank, which is that of the frequency in the training data for models that
-    rnnx trained. The points are spread evenly over the line, one at random in each of ``samples`` parts. ``of`` as in
-    ``grad``.
+    rnnx trained. The points are spread evenly over the line, one at random in each of ``samples`` parts. Words and
+    points are the same for every text, as far as it goes: texts are compared with the same, and what these words are
+    worth is read but once. ``of`` as in ``grad``.
 
     Returns (batch, token) scores; padding is 0.
     """
     x = model.embed(batch)
-    others = _draw(model, batch, rngs, samples, references)
-    at = np.stack([(np.arange(samples) + rng.random(samples)) / samples for rng in rngs])
-
+    at = (np.arange(samples) + rngs.common.random(samples)) / samples
+    others = _draw(model, batch.ids.shape[1], rngs.common, samples, references)
     words, which = distinct(others)
     base = model.embed(Batch(words[None], np.array([len(words)])))[0]
 
     def slopes(part: slice) -> Array:
-        found, _ = model.slopes(x, Base(base, which[:, part]), batch, target, at[:, part], of)
+        points = np.tile(at[part], (len(x), 1))
+        found, _ = model.slopes(x, Base(base, which[None, part]), batch, target, points, of)
         return found
 
     scores, errors = mean(map(slopes, groups(samples, batch, AT_ONCE)), samples)
-    ends = _read(model, np.concatenate([batch.ids[:, None], others], axis=1), batch, target, of)
-    difference = ends[:, 0] - ends[:, 1:].mean(axis=1)
+    difference = score(model.forward(batch), target, of) - _expected(model, others, batch, target, of)
     judged = {"residual": missing(difference, scores), "difference": difference}
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))
 
 
-def _read(model: Differentiable, ids: Integers, batch: Batch, target: Integers, of: Of) -> Array:
-    """The scores (B, n) of ids (B, n, T), n of the length of each text."""
+def _expected(model: Differentiable, others: Integers, batch: Batch, target: Integers, of: Of) -> Array:
+    """The mean score (B,) of as many of the other words as each text has, which are the same for texts of a length."""
+    lengths, first, own = np.unique(batch.lengths, return_index=True, return_inverse=True)
+    one = Batch(batch.ids[first], lengths)
+    total, unedited = np.zeros(len(own)), np.empty(0, int)
+    for part in groups(len(others), one, AT_ONCE):
+        base = np.where(one.mask, others[part, None], ABSENT).reshape(-1, others.shape[1])
+        found = logits(model, Variants(base, np.arange(len(base)), unedited, unedited, unedited))
+        for values in found.reshape(-1, len(lengths), found.shape[1]):
+            total += score(values[own], target, of)
+    return total / len(others)
 
-    def read(part: slice) -> Array:
-        rows, many = repeated(batch, part)
-        logits = model.forward(Batch(ids[:, part].reshape(len(rows), -1), many.lengths))
-        return score(logits, target[rows], of).reshape(len(ids), -1)
 
-    parts = [read(part) for part in groups(ids.shape[1], batch, AT_ONCE)]
-    return np.concatenate(parts, axis=1, dtype=np.float64)
-
-
-def _draw(model: Differentiable, batch: Batch, rngs: Rngs, samples: int, references: Texts | None) -> Integers:
-    """Ids of other words for each text, (B, samples, T)."""
-    drawn, any_word = np.zeros((len(rngs), samples, batch.ids.shape[1]), batch.ids.dtype), by_rank(model)
-    pool = np.concatenate(references) if references else drawn[:0]
-    for row, n, rng in zip(drawn, batch.lengths, rngs, strict=True):
-        if references is None:
-            row[:, :n] = any_word(rng.random((samples, n)))
-        else:
-            places = rng.integers(len(pool), size=(samples, 1)) + np.arange(n)
-            row[:, :n] = pool[places % len(pool)]
+def _draw(
+    model: Differentiable, steps: int, rng: np.random.Generator, samples: int, references: Texts | None
+) -> Integers:
+    """Ids of other words, (samples, steps): for fewer steps the same, as far as they go."""
+    if references is None:
+        return by_rank(model)(rng.random((steps, samples))).T
+    pool = np.concatenate(references)
+    places = rng.integers(len(pool), size=(samples, 1)) + np.arange(steps)
+    drawn: Integers = pool[places % len(pool)]
     return drawn

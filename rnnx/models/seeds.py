@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,23 @@ from rnnx.models.protocols import Batch
 Rngs = Sequence[np.random.Generator]  # one a text
 
 
-def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch) -> Rngs:
+class Generators(list[np.random.Generator]):
+    """One a text, and ``common`` for what is the same for all texts, whatever else is in the batch."""
+
+    def __init__(self, plan: bytes, texts: Iterable[bytes]) -> None:
+        super().__init__(_generator(plan + text) for text in texts)
+        self.common = _generator(plan)
+
+
+def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch) -> Generators:
     """A generator for each text, from the seed, the method, its settings and the text's own ids.
 
     The target is left out, so that explanations for and against a label come from the same draws.
     """
     plan = json.dumps([seed, method, dict(settings)], sort_keys=True).encode()
     texts = (ids[:n].astype("<i8").tobytes() for ids, n in zip(batch.ids, batch.lengths, strict=True))
-    return [np.random.default_rng(int.from_bytes(hashlib.sha256(plan + text).digest())) for text in texts]
+    return Generators(plan, texts)
+
+
+def _generator(content: bytes) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(content).digest()))
