@@ -144,10 +144,11 @@ def models(name: str | None) -> tuple[RecurrentClassifier, Peer]:
     return RecurrentClassifier("random", spec.labels, TOKENIZERS[spec.tokenizer], words, engine), Peer(network)
 
 
-def drawn(count: int, median: int, words: int) -> Texts:
-    """Texts of random words, their lengths log-normal."""
+def drawn(count: int, median: int, words: int, few: int | None = None) -> Texts:
+    """Texts of random words, their lengths log-normal; those of the first ``few`` again and again."""
     rng = np.random.default_rng(0)
     lengths = np.exp(rng.normal(np.log(median), 0.5, count)).round().clip(3, 3 * median).astype(int)
+    lengths = np.resize(lengths[:few], count)
     return [rng.integers(len(SPECIAL), words, n).tolist() for n in lengths]
 
 

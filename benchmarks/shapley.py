@@ -3,8 +3,9 @@
     pip install captum shap lime            # for this benchmark only; with --no-deps captum leaves torch alone
     python benchmarks/shapley.py [--runs 2] [--only shapley kernel ...] [--networks last ...] [--sets sentences]
 
-The networks and texts of ``benchmarks/perturbation.py``. The peers run text by text, on the first few of the texts, as
-in their documentation: Captum on ids with one changed text at a time and its default or documented numbers of them (25
+The networks and texts of ``benchmarks/perturbation.py``. The peers run text by text, on the first few of the texts, and
+ours on all, which are as long as these are, again and again: what a token costs depends on that. The peers run as in
+their documentation: Captum on ids with one changed text at a time and its default or documented numbers of them (25
 orders for Shapley values, 200 subsets for KernelSHAP, but four a token, as ours, 1,000 for LIME); shap's
 KernelExplainer on subsets, its default number of them (2 T + 2,048), all in one batch; lime's LimeTextExplainer on
 strings, 1,000 of them, which our function for it reads in batches of one length. None of these has to pack its texts,
@@ -218,7 +219,7 @@ def main() -> None:
         model, net = models(*NETWORKS[network])
         for title in arguments.sets:
             count, median = SETS[title]
-            texts = drawn(count, median, len(model.vocabulary))
+            texts = drawn(count, median, len(model.vocabulary), FEW[title])
             length = statistics.median(map(len, texts))
             print(f"\n{network}: {count} {title}, {length:.0f} tokens in the median; us a token")
             print(f"{'':12} {'peer':>8} {'ours':>6} {'ratio':>6} {'x the floor':>24} {'by default':>11} {'noise':>14}")
