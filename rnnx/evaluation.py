@@ -174,7 +174,9 @@ def collated(model: Classifier, texts: Sequence[Judged]) -> Batch:
 def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
     """All metrics that the model and the texts can serve."""
     people = _marked(texts)
-    return [row.name for row in registry.METRICS.values() if row.needs <= model.provides and (people or not row.marks)]
+    return [
+        row.name for row in registry.metrics().values() if row.needs <= model.provides and (people or not row.marks)
+    ]
 
 
 def _marked(texts: Sequence[Judged]) -> bool:
@@ -205,7 +207,7 @@ def evaluation(
         if row.needs - model.provides:
             lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
             raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
-    usual = [row for row in registry.METRICS.values() if row.usual and (people or not row.marks)]
+    usual = [row for row in registry.metrics().values() if row.usual and (people or not row.marks)]
     if removal not in get_args(FixedRemoval):
         raise UnknownName("removal", removal, get_args(FixedRemoval))
     made = (

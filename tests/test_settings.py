@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rnnx import registry, settings
 from rnnx.errors import ConfigError, UnknownName
 from rnnx.registry import Method
+from tests.conftest import Run
 
 MODULE = '''
 from __future__ import annotations
@@ -129,3 +131,25 @@ def test_another_package_adds_a_method(tmp_path: Path, monkeypatch: pytest.Monke
     assert registry.method("theirs").summary == "a test"
     with pytest.raises(UnknownName, match="their"):
         registry.method("their")
+
+
+def test_another_package_adds_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    plugin = tmp_path / "plugin"
+    (plugin / "rating-1.0.dist-info").mkdir(parents=True)
+    (plugin / "rating-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: rating\nVersion: 1.0\n")
+    (plugin / "rating-1.0.dist-info" / "entry_points.txt").write_text("[rnnx.metrics]\nlength = rating:ROW\n")
+    (plugin / "rating.py").write_text("""
+from rnnx.registry import Metric
+ROW = Metric("length", "rating:length", "len", "tokens", better="lower", paper="none", weakness="all", cost="none")
+
+def length(model, batch, target, scores, *, times: float = 1.0):
+    \"\"\"How many tokens a text has.\"\"\"
+    return times * batch.lengths
+""")
+    monkeypatch.syspath_prepend(plugin)
+    assert list(registry.metrics()) == [*registry.METRICS, "length"]
+    assert "How many tokens a text has." in run("methods", "length").out
+    argv = "evaluate", "not bad", "a good film", "--methods", "grad", "--set", "length.times=2", "-f", "json"
+    for named in ("len", "length"):
+        found = json.loads(run(*argv, "--metrics", named).out)["methods"]
+        assert {line["method"]: line["scores"]["length"]["mean"] for line in found} == {"grad": 5.0, "random": 5.0}

@@ -124,7 +124,7 @@ def evaluate(
         raise UsageError(f"--records and --output are both {output}", "write to two files")
     choice("--removal", removal, REMOVALS)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
-    asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.METRICS))
+    asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.metrics()))
     chosen, faults = _settings(set_), inputs.Faults(terminal)
     from rnnx.models import catalog
 
@@ -175,7 +175,7 @@ def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str
 
 def _metric(name: str) -> Metric:
     """A metric by its name or by the head of its column. Raises UnknownName."""
-    return next((metric for metric in registry.METRICS.values() if metric.short == name), None) or registry.metric(name)
+    return {row.short: row for row in registry.metrics().values()}.get(name) or registry.metric(name)
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
@@ -185,7 +185,7 @@ def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
         method, dot, name = key.partition(".")
         if not dot:
             raise UsageError(f"--set {key} names no method or metric", "for example --set shapley.samples=32")
-        if method not in registry.METRICS:
+        if method not in registry.metrics():
             registry.method(method)
         found.setdefault(method, {})[name] = value
     return found

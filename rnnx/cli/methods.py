@@ -21,7 +21,7 @@ def methods(
         str | None,
         typer.Argument(
             help="A method, a view or a metric, for its page.",
-            autocompletion=lambda: [*registry.methods(), *registry.VIEWS, *registry.METRICS],
+            autocompletion=lambda: [*registry.methods(), *registry.VIEWS, *registry.metrics()],
         ),
     ] = None,
     debug: options.Debug = False,
@@ -54,7 +54,7 @@ def _table(width: int) -> Iterator[str]:
         yield from _entry(shown.name, _traits(shown), shown.summary, width)
     yield ""
     yield "metrics: how far to believe it (evaluate --metrics NAME)"
-    for metric in registry.METRICS.values():
+    for metric in registry.metrics().values():
         yield from _entry(metric.name, f"{metric.better} is better", metric.summary, width)
     yield ""
     yield "rnnx methods NAME shows its paper, weakness and settings."
@@ -76,7 +76,7 @@ def _traits(row: Method | View) -> str:
 
 
 def _page(name: str, width: int) -> Iterator[str]:
-    pages: dict[str, Method | View | Metric] = {**registry.METRICS, **registry.VIEWS, **registry.methods()}
+    pages: dict[str, Method | View | Metric] = {**registry.metrics(), **registry.VIEWS, **registry.methods()}
     if name not in pages:
         raise UnknownName("method, view or metric", name, pages)
     row = pages[name]

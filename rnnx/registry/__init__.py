@@ -1,7 +1,8 @@
 """One light table: which methods, metrics and views there are, what they need, and where their code is.
 
 Nothing here imports the code: ``--help``, ``methods`` and shell completion read only this table. Another
-package adds a method with an entry point in the group ``rnnx.methods`` whose value is a ``Method``.
+package adds a method with an entry point in the group ``rnnx.methods`` whose value is a ``Method``, or a metric with
+one in ``rnnx.metrics`` whose value is a ``Metric``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "method",
     "methods",
     "metric",
+    "metrics",
     "view",
 ]
 
@@ -37,15 +39,25 @@ _BUILT_IN = {row.name: row for row in METHODS}
 
 def methods() -> dict[str, Method]:
     """All methods by name: the built-in ones, then those of other installed packages that can be loaded."""
+    return {**_elsewhere("method"), **_BUILT_IN}
+
+
+def metrics() -> dict[str, Metric]:
+    """All metrics by name, ours first, then likewise."""
+    return {**METRICS, **{name: row for name, row in _elsewhere("metric").items() if name not in METRICS}}
+
+
+def _elsewhere(kind: str) -> dict[str, Any]:
+    """The rows of other packages by name."""
     from importlib.metadata import entry_points
 
     found = []
-    for point in entry_points(group="rnnx.methods"):
+    for point in entry_points(group=f"rnnx.{kind}s"):
         try:
             found.append(point.load())
         except Exception as error:  # whatever another package's code raises must not take ours down
-            warnings.warn(f"the method {point.name} of {point.value} is left out: {error}", stacklevel=2)
-    return {**{row.name: row for row in found}, **_BUILT_IN}
+            warnings.warn(f"the {kind} {point.name} of {point.value} is left out: {error}", stacklevel=3)
+    return {row.name: row for row in found}
 
 
 def method(name: str) -> Method:
@@ -67,9 +79,12 @@ def view(name: str) -> View:
 
 def metric(name: str) -> Metric:
     """The row of one metric. Raises UnknownName."""
-    if name not in METRICS:
-        raise UnknownName("metric", name, METRICS)
-    return METRICS[name]
+    if name in METRICS:
+        return METRICS[name]
+    table = metrics()
+    if name not in table:
+        raise UnknownName("metric", name, table)
+    return table[name]
 
 
 def load(function: str) -> Callable[..., Any]:
