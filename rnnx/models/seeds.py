@@ -17,9 +17,13 @@ Rngs = Sequence[np.random.Generator]  # one a text
 class Generators(list[np.random.Generator]):
     """One a text, and ``common`` for what is the same for all texts, whatever else is in the batch."""
 
-    def __init__(self, plan: bytes, texts: Iterable[bytes]) -> None:
-        super().__init__(_generator(plan + text) for text in texts)
-        self.common = _generator(plan)
+    def __init__(self, own: Iterable[np.random.Generator], common: np.random.Generator) -> None:
+        super().__init__(own)
+        self.common = common
+
+    def among(self, rows: Iterable[int]) -> Generators:
+        """Those of some of the texts."""
+        return Generators((self[i] for i in rows), self.common)
 
 
 def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch) -> Generators:
@@ -29,7 +33,7 @@ def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch
     """
     plan = json.dumps([seed, method, dict(settings)], sort_keys=True).encode()
     texts = (ids[:n].astype("<i8").tobytes() for ids, n in zip(batch.ids, batch.lengths, strict=True))
-    return Generators(plan, texts)
+    return Generators((_generator(plan + text) for text in texts), _generator(plan))
 
 
 def _generator(content: bytes) -> np.random.Generator:
