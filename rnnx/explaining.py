@@ -79,12 +79,12 @@ def explain(
     together = explainer(
         model, method, view=view, target=target, seed=seed, trust=trust, fields=fields, left_out=told, **given
     )
-    return (e for _, _, e in computed(checked(model, texts, fields), together, left_out))
+    return (e for _, _, e in computed(checked(model, texts, fields), together, left_out, together.most))
 
 
 @dataclass(frozen=True)
 class Explainer:
-    """Explains some texts, all of them together, as it was planned; see ``explain``.
+    """Explains some texts, all of them together, as it was planned; see ``explain``. ``most``: not more than so many.
 
     ``describe`` says in plain JSON values what the explanations depend on beside the model and the texts.
     """
@@ -93,6 +93,7 @@ class Explainer:
     plan: _Plan
     compute: Callable[[Batch, Array], Sequence[Any]]
     budget: int
+    most: int | None = None
 
     def __call__(self, texts: Sequence[Text]) -> list[Explanation | Unexplained]:
         """Of each text its explanation, or the reason why there is none."""
@@ -145,7 +146,7 @@ def explainer(
         trust=_trust(trust),
     )
     compute = partial(_explained, model, registry.load(shown.function), plan)
-    return Explainer(model, plan, compute, VIEW_BUDGET if seen else BUDGET)
+    return Explainer(model, plan, compute, VIEW_BUDGET if seen else BUDGET, row.together)
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,12 @@ class Chunk:
     tally: Tally = field(default_factory=Tally)
 
 
-def windows(entries: Iterable[Any], before: int = 0) -> Iterator[Window]:
-    """Rows, few at first and then as many as are always computed together; without so many windows ``before`` them."""
-    stream, number, digest = iter(entries), sum(islice(sizes(), before)), ""
-    for size in islice(sizes(), before, None):
+def windows(entries: Iterable[Any], most: int | None = None, before: int = 0) -> Iterator[Window]:
+    """Rows, few at first and then as many as are always computed together, see ``Job.most``; without so many windows
+    ``before`` them.
+    """
+    stream, number, digest = iter(entries), sum(islice(sizes(most), before)), ""
+    for size in islice(sizes(most), before, None):
         found = list(islice(stream, size))
         if not found:
             return
@@ -101,7 +103,9 @@ def computed(job: Job, found: Iterable[Window], workers: int = 1) -> Iterator[Ch
 
 
 class Job:
-    """Windows to chunks."""
+    """Windows to chunks. A window has at ``most`` so many rows, or as many as usual."""
+
+    most: int | None = None
 
     def __init__(self, style: Style, *, zipped: bool) -> None:
         self.style, self.zipped, self.writer = style, zipped, writer(style)
@@ -151,6 +155,7 @@ class Explaining(Job):
         self.model = loading.load(plan.model, engine=plan.engine, device=plan.device)
         told = left_out or (lambda what: None)
         self.explainer = explaining.explainer(self.model, fields=plan.fields, left_out=told, **plan.asked)
+        self.most = self.explainer.most
         self._again([])  # which raises at once what it would later
 
     def found(self, window: Window) -> Iterator[Record | LeftOut]:

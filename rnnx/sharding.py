@@ -57,20 +57,23 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read, as for ``readers.entries``; ``place`` is where their names start, ``size`` a shard's."""
+    """How files are read, as for ``readers.entries``; ``place`` is where their names start, ``size`` a shard's, and
+    ``most`` as for ``jobs.windows``.
+    """
 
     paths: tuple[Path, ...]
     ask: Ask
     kind: str | None = None
     place: str = ""
     size: int = WINDOWS
+    most: int | None = None
 
     def pieces(self) -> list[Piece]:
         """What can be read apart: of Parquet, which knows how many rows it has, each shard; else all is one."""
         if any((self.kind or readers.suffix(path)) != ".parquet" for path in self.paths):
             return [Piece(0, tuple(map(Slice, self.paths)))]
         counts = [parquet.count(path) for path in self.paths]
-        ends = accumulate(sum(islice(sizes(), i * self.size, (i + 1) * self.size)) for i in count())
+        ends = accumulate(sum(islice(sizes(self.most), i * self.size, (i + 1) * self.size)) for i in count())
         found: list[Piece] = []
         begin = 0
         for number, end in enumerate(ends):
@@ -102,7 +105,7 @@ class Reading:
                     yield from readers.entries(part.path, replace(ask, meter=meter), self.kind)
                 before += size
 
-        found = windows(entries(), piece.shard * self.size)
+        found = windows(entries(), self.most, piece.shard * self.size)
         for number in count(piece.shard):
             if not (taken := list(islice(found, self.size))):
                 return

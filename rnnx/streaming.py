@@ -21,26 +21,27 @@ Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to o
 Windowed = Callable[[Sequence[Text]], Sequence[Any]]  # texts to a result each, or the Unexplained that says why not
 
 
-def sizes() -> Iterator[int]:
-    """How many texts are looked at together: few at first, so that the first answers of a long stream come at once.
+def sizes(most: int | None = None) -> Iterator[int]:
+    """How many texts are looked at together: few at first, so that the first answers of a long stream come at once, and
+    never more than ``most``.
 
     They depend on nothing else: the same texts are always computed together, and their results are the same to the bit.
     """
     size = 1
     while True:
         yield size
-        size = min(2 * size, WINDOW)
+        size = min(2 * size, most or WINDOW)
 
 
 def computed(
-    texts: Iterator[Text], together: Windowed, left_out: Fault | None = None
+    texts: Iterator[Text], together: Windowed, left_out: Fault | None = None, most: int | None = None
 ) -> Iterator[tuple[str, tuple[Token, ...], Any]]:
-    """(text, tokens, its result) for each text, in order.
+    """(text, tokens, its result) for each text, in order, at ``most`` so many computed together.
 
     ``left_out`` is told of a text that is not explained, in its turn. Without it that raises DataError.
     """
     index = 0
-    for size in sizes():
+    for size in sizes(most):
         if not (window := list(islice(texts, size))):
             return
         for text, result in zip(window, together(window), strict=True):

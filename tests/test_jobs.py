@@ -24,13 +24,13 @@ import rnnx
 from rnnx import pool, streaming
 from rnnx.data.readers import Row
 from rnnx.errors import RnnxError
-from rnnx.jobs import windows
+from rnnx.jobs import Explaining, Plan, windows
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.render import markdown, tally, writers
 from rnnx.render.formats import to_json
 from rnnx.render.lines import line, source
 from rnnx.render.tally import Tally
-from rnnx.render.writers import Record
+from rnnx.render.writers import Record, Style
 from rnnx.types import Explanation
 from tests.conftest import MODELS, WORDS, Run, random_model
 
@@ -239,6 +239,16 @@ class TestWindows:
         assert [len(window.entries) for window in found[:11]] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512]
         other = list(windows([*rows[:1000], rows[1000]._replace(text="another"), *rows[1001:]]))
         assert [a.digest == b.digest for a, b in zip(found, other, strict=True)] == [True] * 9 + [False] * 5
+
+    def test_of_slow_methods_few_texts_are_lost(self, small: str) -> None:
+        rows = [Row(f"text {i}", None, f"x:{i}") for i in range(60)]
+        assert [len(window.entries) for window in windows(rows, 16)] == [1, 2, 4, 8, 16, 16, 13]
+        jobs = [
+            Explaining(Plan(small, {"method": method}, Style("jsonl"))) for method in ("lrp", "occlusion", "shapley")
+        ]
+        assert [job.most for job in jobs] == [None, 128, 16]
+        written = [len(chunk.rows.splitlines()) for chunk in map(jobs[2], windows(rows, jobs[2].most))]
+        assert written == [1, 2, 4, 8, 16, 16, 13]
 
     def test_a_text_that_is_there_again_is_computed_once(self, model: RecurrentClassifier) -> None:
         texts = [(text, model.tokenize(text)) for text in ("a good film", "bad", "a good film", "not bad", "bad")]

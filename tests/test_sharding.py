@@ -64,12 +64,12 @@ def files(rows: list[str], reviews: Path, tmp_path: Path) -> Made:
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
-@pytest.mark.parametrize("size", [1, 2, 4, 100])
-def test_shards_are_the_windows_of_the_whole(files: Made, kind: str, size: int) -> None:
+@pytest.mark.parametrize(("size", "most"), [(1, None), (2, None), (4, None), (100, None), (5, 16)])
+def test_shards_are_the_windows_of_the_whole(files: Made, kind: str, size: int, most: int | None) -> None:
     paths, said = files(kind), list[str]()
     ask = Ask(guess=True, keep=("stars",) if kind == "parquet" else ())
-    reading = Reading(paths, ask, size=size)
-    whole = list(windows(chain.from_iterable(entries(path, ask) for path in paths)))
+    reading = Reading(paths, ask, size=size, most=most)
+    whole = list(windows(chain.from_iterable(entries(path, ask) for path in paths), most))
     pieces = reading.pieces()
     shards = [shard for piece in random.Random(0).sample(pieces, len(pieces)) for shard in reading.shards(piece)]
     assert (len(pieces) > 1) == (kind == "parquet" and size < 100)

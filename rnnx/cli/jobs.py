@@ -57,7 +57,7 @@ def run(
 
     described = job.describe() if target.file else {}
     state = sinks.earlier(target, described)
-    left = watch.marked(_behind(jobs.windows(entries), state))
+    left = watch.marked(_behind(jobs.windows(entries, job.most), state))
     with sinks.opened(target, job.writer, job.packed, terminal, described, state) as sink:
         if state.rows:
             terminal.say(f"going on behind row {state.rows:,}")

@@ -57,11 +57,11 @@ def explain(
     name = name or catalog.DEFAULT
     paths = _paths(given, folder, terminal)
     ask = Ask(inputs.text_fields(list(given.text), name), id=given.id, keep=given.keep, guess=not given.text)
-    reading = sharding.Reading(paths, ask, kind, str(Path.cwd()), sharding.WINDOWS)
     faults = inputs.Faults(terminal)
-    inputs.started(inputs.read(list(paths), terminal, ask, reading.kind), faults)
+    inputs.started(inputs.read(list(paths), terminal, ask, kind), faults)
     plan = work_of.Plan(name, asked, style, ask.text, by=again.by, check=again.check)
     job = work_of.Explaining(plan, faults)
+    reading = sharding.Reading(paths, ask, kind, str(Path.cwd()), sharding.WINDOWS, job.most)
     folder.check(_described(job, reading), resume=work.target.resume, force=work.target.force)
     tally = _run(job, reading, folder, work, terminal, faults, ray.address)
     if again.attention and tally.texts > 1:

@@ -34,6 +34,7 @@ class Row:
     passes over a text, what ``adds_up`` to what, or "nothing", the ``paper`` as its docstring cites it, and its known
     ``weakness``. Our own rows have them all. ``targeted`` is False for what is the same whichever label is explained;
     ``local`` is True for what sees only small changes of the text as it is, which say little where the model is sure.
+    ``together``: of a file, so many texts are explained at most before they are written; few where each takes long.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Row:
     weakness: str = ""
     targeted: bool = True
     local: bool = False
+    together: int | None = None
 
 
 @dataclass(frozen=True)
