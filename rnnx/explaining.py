@@ -21,7 +21,7 @@ from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.texts import Text, checked, references
 from rnnx.registry import Method, View
-from rnnx.streaming import computed, window
+from rnnx.streaming import Compute, computed, window
 from rnnx.types import Evidence, Explanation, Item, LeftOut, Prediction, Token
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def predict(
     A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``, also
     for ``left_out``.
     """
-    together = partial(window, model, compute=partial(_predicted, model))
+    together = partial(window, model, compute=_predicted)
     found = computed(checked(model, texts, fields), together, left_out)
     return (prediction for _, _, prediction in found)
 
@@ -91,13 +91,13 @@ class Explainer:
 
     model: Classifier
     plan: _Plan
-    compute: Callable[[Batch, Array], Sequence[Any]]
+    compute: Compute
     budget: int
     most: int | None = None
 
     def __call__(self, texts: Sequence[Text]) -> list[Explanation | Unexplained]:
         """Of each text its explanation, or the reason why there is none."""
-        found = window(self.model, texts, self.compute, self.budget)
+        found = window(self.model, texts, self.compute, self.budget, inside=bool(self.plan.method.needs))
         return [
             result if isinstance(result, Unexplained) else _explanation(self.model, self.plan, *text, result)
             for text, result in zip(texts, found, strict=True)
@@ -145,7 +145,7 @@ def explainer(
         seed=int(seed),
         trust=_trust(trust),
     )
-    compute = partial(_explained, model, registry.load(shown.function), plan)
+    compute = partial(_explained, registry.load(shown.function), plan)
     return Explainer(model, plan, compute, VIEW_BUDGET if seen else BUDGET, row.together)
 
 
@@ -188,7 +188,7 @@ def _trust(asked: str) -> str:
     return asked
 
 
-def _explained(model: Classifier, function: Callable[..., Any], plan: _Plan, batch: Batch, logits: Array) -> list[Any]:
+def _explained(function: Callable[..., Any], plan: _Plan, model: Classifier, batch: Batch, logits: Array) -> list[Any]:
     """For each text of a batch: its prediction, target, evidence and diagnostics."""
     predicted = probabilities(logits).argmax(1)
     target = predicted if plan.target is None else np.full_like(predicted, plan.target)

@@ -17,7 +17,8 @@ from rnnx.types import LeftOut, Token
 
 WINDOW = 512  # texts looked at together, to be sorted by length
 
-Compute = Callable[[Batch, Array], Sequence[Any]]  # a batch and its logits to one result a text; raises Unexplained
+# The model, a batch and its logits to one result a text; raises Unexplained.
+Compute = Callable[[Classifier, Batch, Array], Sequence[Any]]
 Windowed = Callable[[Sequence[Text]], Sequence[Any]]  # texts to a result each, or the Unexplained that says why not
 
 
@@ -54,30 +55,37 @@ def computed(
             index += 1
 
 
-def window(model: Classifier, texts: Sequence[Text], compute: Compute, budget: int = BUDGET) -> list[Any]:
+def window(
+    model: Classifier, texts: Sequence[Text], compute: Compute, budget: int = BUDGET, *, inside: bool = False
+) -> list[Any]:
     """What ``compute`` makes of texts, sorted by length into batches; or the Unexplained that says why not.
 
-    A text that is there again is computed once.
+    A text that is there again is computed once. If it looks ``inside`` the model, a model that can remember reads each
+    batch once, for it and for the logits.
     """
+    read = getattr(model, "reading", None) if inside else None
     first: dict[Text, int] = {}
     same = [first.setdefault(text, i) for i, text in enumerate(texts)]
     once = list(first.values())
     results: list[Any] = [None] * len(texts)
     for rows in buckets([len(texts[i][1]) for i in once], budget):
         places = [once[row] for row in rows]
-        for i, result in _together(model, [texts[place] for place in places], compute):
+        for i, result in _together(model, read, [texts[place] for place in places], compute):
             results[places[i]] = result
     return [results[i] for i in same]
 
 
-def _together(model: Classifier, texts: Sequence[Text], compute: Compute) -> Iterator[tuple[int, Any]]:
+def _together(
+    model: Classifier, read: Callable[[Batch], Classifier] | None, texts: Sequence[Text], compute: Compute
+) -> Iterator[tuple[int, Any]]:
     """Of each of these texts its number and result; of one that cannot be explained the reason, in its place."""
     left = list(range(len(texts)))
     while left:
         batch = model.collate([texts[i][1] for i in left], [texts[i][0] for i in left])
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is said
-                results = compute(batch, model.forward(batch))
+                reader = read(batch) if read else model
+                results = compute(reader, batch, reader.forward(batch))
         except Unexplained as error:
             yield from ((left[i], Unexplained({0: why}, error.hint)) for i, why in error.reasons.items())
             left = [i for place, i in enumerate(left) if place not in error.reasons]

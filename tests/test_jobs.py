@@ -254,7 +254,7 @@ class TestWindows:
         texts = [(text, model.tokenize(text)) for text in ("a good film", "bad", "a good film", "not bad", "bad")]
         seen: list[int] = []
 
-        def compute(batch: Any, logits: Any) -> list[str]:
+        def compute(model: Any, batch: Any, logits: Any) -> list[str]:
             seen.extend(batch.lengths.tolist())
             return [" ".join(token.text for token in tokens) for tokens in batch.tokens]
 

@@ -20,6 +20,7 @@ from rnnx.methods.gradients import grad, grad_x_input
 from rnnx.models import catalog, checkpoint
 from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
+from rnnx.models.engine.network import Network
 from rnnx.models.protocols import Array, Batch, Diagnosed, Integers, Spans
 from rnnx.models.seeds import generators
 from rnnx.types import Attribution, Explanation, LeftOut, Phrases, Trace
@@ -351,6 +352,42 @@ def test_wrong_names_are_said_at_once(given: dict[str, Any], error: type[RnnxErr
     with pytest.raises(error) as caught:
         list(rnnx.explain(model, **{"texts": ["x"], **given}))
     assert words in caught.value.hint
+
+
+# --- reading once --------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_remembers_a_batch_says_the_same_of_it(
+    model: RecurrentClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, other = model.encode(TEXTS), model.encode(TEXTS[:3])
+    target, reading = np.arange(len(TEXTS)) % len(model.labels), model.reading(batch)
+    np.testing.assert_allclose(reading.forward(batch), model.forward(batch), atol=1e-5)
+    np.testing.assert_allclose(reading.forward(other), model.forward(other), atol=1e-5)
+    np.testing.assert_array_equal(reading.embed(batch), model.embed(batch))
+    for of in (model, reading):
+        x = of.embed(batch)
+        moved = x + np.float32(0.1)
+        found = of.gradient(x, batch, target), of.relevance(x, batch, target).x, of.gradient(moved, batch, target)
+        for mine, plain in zip(
+            found,
+            (
+                model.gradient(x, batch, target),
+                model.relevance(x, batch, target).x,
+                model.gradient(moved, batch, target),
+            ),
+            strict=True,
+        ):
+            np.testing.assert_allclose(mine, plain, atol=1e-5)
+    changed = reading.scrambled(len(reading.parts), np.random.default_rng(0))
+    np.testing.assert_array_equal(
+        changed.forward(batch), model.scrambled(len(model.parts), np.random.default_rng(0)).forward(batch)
+    )
+    passes = list[int]()
+    forward = Network.read
+    monkeypatch.setattr(Network, "read", lambda *given, **named: passes.append(1) or forward(*given, **named))
+    list(rnnx.explain(model, TEXTS[:1], "grad"))
+    assert len(passes) == 1  # for the prediction and the gradient
 
 
 # --- many texts ---------------------------------------------------------------------------------------------

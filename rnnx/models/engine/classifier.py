@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,12 +41,21 @@ from rnnx.types import Token
 READ = 32_768  # tokens read together, about: with 128 units their states and gates take 130 MB
 
 
+class Read(NamedTuple):
+    """A batch that was read: its embeddings (B, T, E), and the pass over them."""
+
+    batch: Batch
+    x: Array
+    done: Pass
+
+
 @dataclass(frozen=True)
 class RecurrentClassifier(Encoder):
     """Meets ``Differentiable``, ``Recurrent``, ``Decomposable`` and ``Weighted``, ``Attending`` where its pooling is
     attention, and ``Telescoping`` where the output layer reads the last state of a single gated layer.
 
-    ``fields`` are those of the texts that it was trained on, in the order in which they are joined.
+    ``fields`` are those of the texts that it was trained on, in the order in which they are joined. ``last`` is a batch
+    that it remembers having read.
     """
 
     name: str
@@ -54,6 +64,7 @@ class RecurrentClassifier(Encoder):
     vocabulary: Vocabulary
     network: Network
     fields: tuple[str, ...] = ()
+    last: Read | None = field(default=None, repr=False, compare=False)
 
     @property
     def provides(self) -> frozenset[str]:
@@ -76,42 +87,57 @@ class RecurrentClassifier(Encoder):
         """The id of a word that is not in the vocabulary."""
         return UNKNOWN
 
+    def reading(self, batch: Batch) -> RecurrentClassifier:
+        """The same model, which has read this batch: what it is asked of it begins with that pass."""
+        packing = Packing.of(batch.lengths)
+        done = self.network.read(self._inputs(packing.pack(batch.ids), packing), packing)
+        return replace(self, last=Read(batch, self.network.embedding[batch.ids], done))
+
     def embed(self, batch: Batch) -> Array:
         """(B, T, E)."""
-        return self.network.embedding[batch.ids]
+        return self.last.x if self.last and self.last.batch is batch else self.network.embedding[batch.ids]
 
     def forward(self, batch: Batch) -> Array:
-        """Logits (B, C). Each word is multiplied with the input weights once, wherever it stands."""
+        """Logits (B, C)."""
+        if self.last and self.last.batch is batch:
+            return self.last.done.logits
         logits = np.empty((len(batch.ids), self.network.w_out.shape[1]), self.network.w_out.dtype)
         for rows in pieces(batch.lengths, READ):
             packing = Packing.of(batch.lengths[rows])
-            ids: Integers = packing.pack(batch.ids[rows])
-            words, which = distinct(ids)
-            turned = which[packing.turned]
-            projected = zip(self.network.levels[0], self.network.project(self.network.embedding[words]), strict=True)
-            px = [layers.looked_up(px, turned if layer.reverse else which) for layer, px in projected]
+            px = self._inputs(packing.pack(batch.ids[rows]), packing)
             logits[rows] = self.network.read(px, packing, keep=False).logits
         return logits
 
+    def _inputs(self, ids: Integers, packing: Packing) -> list[layers.Inputs]:
+        """Each word is multiplied with the input weights once, wherever it stands."""
+        words, which = distinct(ids)
+        turned = which[packing.turned]
+        projected = zip(self.network.levels[0], self.network.project(self.network.embedding[words]), strict=True)
+        return [layers.looked_up(px, turned if layer.reverse else which) for layer, px in projected]
+
+    def _pass(self, x: Array, batch: Batch) -> Pass:
+        """Over embeddings."""
+        return self.last.done if self.last and self.last.x is x else self.network.forward(x, batch.lengths)
+
     def logits(self, x: Array, batch: Batch) -> Array:
         """Logits (B, C) from embeddings (B, T, E)."""
-        return self.network.forward(x, batch.lengths).logits
+        return self._pass(x, batch).logits
 
     def gradient(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score of the target / d x, (B, T, E)."""
-        done = self.network.forward(x, batch.lengths)
+        done = self._pass(x, batch)
         return self.network.backward(done, cotangent(done.logits, target, of))[0]
 
     def relevance(self, x: Array, batch: Batch, target: Integers) -> Multipliers:
         """Multipliers of layer-wise relevance propagation."""
-        done = self.network.forward(x, batch.lengths)
+        done = self._pass(x, batch)
         d = cotangent(done.logits, target, "logit")
         found, bias = self.network.backward(done, d, RELEVANCE)
         return Multipliers(found, bias, ((done.logits - self.network.b_out) * d).sum(1))
 
     def secants(self, x: Array, base: Array, batch: Batch, target: Integers) -> Multipliers:
         """Multipliers of DeepLIFT."""
-        done, before = (self.network.forward(each, batch.lengths) for each in (x, base))
+        done, before = (self._pass(each, batch) for each in (x, base))
         d = cotangent(done.logits, target, "logit")
         found, bias = self.network.backward(done, d, SECANT, before)
         return Multipliers(found, np.zeros_like(bias), ((done.logits - before.logits) * d).sum(1))
@@ -142,7 +168,7 @@ class RecurrentClassifier(Encoder):
 
     def steps(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Steps:
         """What happens at each token in the bottom layer, which reads the embeddings."""
-        done = self.network.forward(x, batch.lengths)
+        done = self._pass(x, batch)
         d = cotangent(done.logits, target, of)
         dh = np.split(self.network.descend(done, d)[0], len(self.network.levels[0]), axis=1)
         level, runs, restore = self.network.levels[0], done.runs[0], done.packing.restore
@@ -158,14 +184,14 @@ class RecurrentClassifier(Encoder):
 
     def skipped(self, x: Array, other: Array | None, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """About how much lower the score were without each token, (B, T)."""
-        done = self.network.forward(x, batch.lengths)
+        done = self._pass(x, batch)
         dh, _ = self.network.descend(done, cotangent(done.logits, target, of))
         return done.packing.restore(skipped(self.network.levels[0], done.runs[0], dh, other))
 
     def states(self, batch: Batch, layer: int = -1) -> Activations:
         """States and gates of a layer. Raises UnknownName for a layer that is not there."""
         self.network.check(layer)
-        return self._activations(self.network.forward(self.embed(batch), batch.lengths), layer)
+        return self._activations(self._pass(self.embed(batch), batch), layer)
 
     def _activations(self, done: Pass, layer: int) -> Activations:
         level, runs, restore = self.network.levels[layer], done.runs[layer], done.packing.restore
@@ -183,19 +209,19 @@ class RecurrentClassifier(Encoder):
 
     def attention(self, batch: Batch) -> Array:
         """Weights (B, T) of each token's state in the pooled vector."""
-        done = self.network.forward(self.embed(batch), batch.lengths)
+        done = self._pass(self.embed(batch), batch)
         return done.packing.restore(done.pooled.weights.mean(1))
 
     def attended(self, batch: Batch) -> Attended:
         """The weights of attention, and what they weigh."""
-        network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
+        network, done = self.network, self._pass(self.embed(batch), batch)
         states = beside([run.h for run in done.runs[-1]])
         weights, h = (done.packing.restore(values).astype(np.float64) for values in (done.pooled.weights, states))
         return Attended(weights, h, network.w_out.astype(np.float64), network.b_out.astype(np.float64))
 
     def gradient_of_states(self, x: Array, batch: Batch, target: Integers, of: str = "logit") -> Array:
         """D score / d x (B, T, E), the weights of attention held fixed."""
-        done = self.network.forward(x, batch.lengths)
+        done = self._pass(x, batch)
         fixed = replace(self.network, pooling=Fixed(self.network.pooling))
         return fixed.backward(done, cotangent(done.logits, target, of))[0]
 
@@ -205,7 +231,7 @@ class RecurrentClassifier(Encoder):
 
     def readout(self, batch: Batch) -> Readout:
         """The states of the only layer, and how the output layer reads the last ones."""
-        network, done = self.network, self.network.forward(self.embed(batch), batch.lengths)
+        network, done = self.network, self._pass(self.embed(batch), batch)
         seen = self._activations(done, 0)
         return Readout(done.logits, network.w_out, network.b_out, network.levels[0][0].size, seen)
 
@@ -218,8 +244,8 @@ class RecurrentClassifier(Encoder):
         """One with more words, and the id of the first of them."""
         table = self.network.embedding
         more = np.concatenate([table, rows.astype(table.dtype)])
-        return replace(self, network=replace(self.network, embedding=more)), len(table)
+        return replace(self, network=replace(self.network, embedding=more), last=None), len(table)
 
     def scrambled(self, count: int, rng: np.random.Generator) -> RecurrentClassifier:
         """One that has the weights of its first ``count`` parts in random order."""
-        return replace(self, network=scrambling.scrambled(self.network, count, rng))
+        return replace(self, network=scrambling.scrambled(self.network, count, rng), last=None)
