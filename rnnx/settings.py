@@ -67,7 +67,7 @@ MEANINGS = {
     "ridge": "the penalty on the squares of the coefficients",
     "radius": "how far each number of the embeddings may move, at most",
     "draws": "explanations from other random numbers",
-    "draw": "which random order of the weights",
+    "orders": "random orders of the weights",
     "normalise": "whether the scores of each text are multiplied by the number that fits best",
     "share": "of the largest number, from which on a token counts as heard",
 }

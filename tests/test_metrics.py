@@ -213,6 +213,10 @@ def test_an_explanation_without_the_model_stays_as_it_is() -> None:
         assert found.shape == (4, 2)
         assert (found[-1] < 0.9).all()
     assert found[0] == pytest.approx(1)  # attention does not see the output layer
+    other = cascade(model, batch, target, scores, Explains(method), 1)
+    assert np.abs(other - found).max() > 0.1
+    both = randomisation(model, batch, target, scores, Explains(method), orders=2)
+    np.testing.assert_allclose(both, (found.mean(axis=0) + other.mean(axis=0)) / 2)
 
 
 def test_scrambling_leaves_the_model_and_its_numbers() -> None:

@@ -78,22 +78,23 @@ def max_sensitivity(
 
 
 def randomisation(
-    model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, *, draw: int = 0
+    model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, *, orders: Count = 8
 ) -> Array:
     """How like the explanation stays when the model forgets what it has learnt, from the output down to the embeddings:
-    the mean of ``cascade`` over its steps.
+    the mean of ``cascade`` over its steps and over ``orders`` random orders of the weights.
 
     Adebayo et al. 2018 (sanity checks). Spearman's correlation of the sizes of the scores, from -1 to 1. Near 0 is
-    good: an explanation that does not change is not about the model. nan for a text of one token.
+    good: an explanation that does not change is not about the model. nan for a text of one token. The orders are the
+    same for all texts, and one of them by itself says little: with another, the mean over many texts may be 0.2 off.
 
     Returns (batch,).
     """
-    found: Array = cascade(model, batch, target, scores, explain, draw=draw).mean(axis=0)
-    return found
+    found = [cascade(model, batch, target, scores, explain, order).mean(axis=0) for order in range(orders)]
+    return np.asarray(np.mean(found, axis=0))
 
 
 def cascade(
-    model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, *, draw: int = 0
+    model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, order: int = 0
 ) -> Array:
     """The rank correlation of the sizes of scores with those of models of which more and more is random, (parts, B).
 
@@ -101,6 +102,6 @@ def cascade(
     """
     found = []
     for count in range(1, len(model.parts) + 1):
-        other = explain(model.scrambled(count, np.random.default_rng([draw, 7])), batch, target)
+        other = explain(model.scrambled(count, np.random.default_rng([order, 7])), batch, target)
         found.append(by_text(spearman, np.abs(scores), np.abs(other), batch))
     return np.array(found)

@@ -159,7 +159,7 @@ _ROWS = [
         better="lower",
         paper="Adebayo et al. 2018",
         weakness="some likeness stays for any method: the words are the same, and until the last step their embeddings",
-        cost="an explanation for each part of the model",
+        cost="8 explanations (orders) for each part of the model",
         needs=frozenset({"weights"}),
         usual=False,
     ),
