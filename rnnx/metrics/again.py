@@ -93,9 +93,7 @@ def randomisation(
     return np.asarray(np.mean(found, axis=0))
 
 
-def cascade(
-    model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, order: int = 0
-) -> Array:
+def cascade(model: Weighted, batch: Batch, target: Integers, scores: Array, explain: Explain, order: int = 0) -> Array:
     """The rank correlation of the sizes of scores with those of models of which more and more is random, (parts, B).
 
     Part by part from the top (``model.parts``), all weights of the part change places at random; those above stay so.
