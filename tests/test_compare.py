@@ -77,7 +77,15 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("method", "passes"),
-        [("grad", (1, 1)), ("lrp", (1, 1)), ("attention", (1, 0)), ("deeplift", (2, 1)), ("smoothgrad", (50, 50))],
+        [
+            ("grad", (1, 1)),
+            ("lrp", (1, 1)),
+            ("attention", (1, 0)),
+            ("attention-norm", (1, 0)),
+            ("attention-grad", (2, 0)),
+            ("deeplift", (2, 1)),
+            ("smoothgrad", (50, 50)),
+        ],
     )
     def test_passes_are_those_of_the_method_s_page(self, method: str, passes: tuple[int, int]) -> None:
         (found,) = rnnx.compare(rnnx.load("sentiment-attention"), [SENTENCE], [method])

@@ -113,7 +113,11 @@ def test_what_is_no_setting_is_said(setting: str, tmp_path: Path) -> None:
 def test_a_broken_plug_in_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken-1.0.dist-info").mkdir()
     (tmp_path / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text("[rnnx.methods]\nbroken = nowhere:ROW\n")
+    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text(
+        "[rnnx.methods]\nbroken = nowhere:ROW\n[rnnx.metrics]\nodd = json:dumps\n"
+    )
+    with pytest.warns(UserWarning, match="the metric odd of json:dumps is left out: it is no rnnx.registry.Metric"):
+        assert list(registry.metrics()) == list(registry.METRICS)
     with pytest.warns(UserWarning, match="the method broken of nowhere:ROW is left out"):
         assert "grad" in registry.methods()
 

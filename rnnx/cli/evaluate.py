@@ -174,8 +174,10 @@ def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str
 
 
 def _metric(name: str) -> Metric:
-    """A metric by its name or by the head of its column. Raises UnknownName."""
-    return {row.short: row for row in registry.metrics().values()}.get(name) or registry.metric(name)
+    """A metric by its name or by the head of its column, ours before those of others. Raises UnknownName."""
+    if name in registry.METRICS:
+        return registry.METRICS[name]
+    return next((row for row in registry.metrics().values() if row.short == name), None) or registry.metric(name)
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
@@ -194,7 +196,7 @@ def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
 def _bounds(given: list[str] | None, option: str) -> dict[str, float]:
     """Bounds by metric. Raises UsageError for a value that is no number, UnknownName."""
     found = {}
-    for name, value in pairs(given).items():
+    for name, value in pairs(given, option, "comprehensiveness=0.3").items():
         metric = _metric(name).name
         try:
             found[metric] = float(value)

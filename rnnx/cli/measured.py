@@ -25,7 +25,7 @@ def measure(plan: Evaluation, records: str | None, terminal: Terminal) -> list[R
     found = plan.records({(record.text, record.method) for record in before})
     progress = Progress(terminal, len(plan.texts) * len(plan.methods) - len(before))
     try:
-        return [*before, *progress.follow(recording.kept(path, plan, before, found) if path else found)]
+        return [*before, *progress.follow(recording.kept(path, plan, found) if path else found)]
     except KeyboardInterrupt:
         if records:
             terminal.say(f"what was measured is in {records}; the same command goes on from there")

@@ -39,6 +39,8 @@ def words(explanation: Explanation) -> Iterator[str]:
         yield "a single token has no order to judge" if one else "no order of the tokens changes anything"
     yield _removal(explanation, facts)
     faithful = facts.get("faithful")
+    if faithful is None and facts.get("half_decides"):  # else the level would seem to contradict what was just said
+        yield f"without the stronger half: {percent(facts['without_half'])}"
     if faithful is not None:  # a search for the limits may miss the last bit of them
         way = percent(min(1, max(0, faithful)))
         yield f"its order of the tokens is {way} of the way from the worst order to the best"
