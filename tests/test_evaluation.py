@@ -213,6 +213,16 @@ def test_an_interrupted_run_goes_on(run: Run, tmp_path: Path) -> None:
     assert "another evaluation (removal)" in other.err
 
 
+def test_texts_of_one_token_have_no_order(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("good\nbad\n")
+    given = ("evaluate", str(tmp_path / "one.txt"), "--methods", "lrp", "--metrics", "n-comp,comp")
+    found = run(*given, "--fail-under", "n-comp=0")
+    assert found.code == 1
+    assert "2 texts of 1 token each" in found.out
+    assert "nothing can be said of these texts by normalised-comprehensiveness" in found.out
+    assert found.err == "failed: normalised-comprehensiveness of lrp cannot be said of these texts\n"
+
+
 def test_records_of_other_metrics_add_up(run: Run, tmp_path: Path) -> None:
     records, given = tmp_path / "seen.jsonl", ("evaluate", REVIEWS, "--methods", "lrp", "--limit", "5", "-f", "json")
     for names in ("comp", "suff,loo"):
@@ -261,6 +271,9 @@ def test_formats(run: Run, tmp_path: Path) -> None:
         (["--fail-under", "comprehensiveness=high"], "is no number"),
         (["--fail-under", "comp"], "--fail-under 'comp' is not NAME=VALUE"),
         (["--fail-under", "comp=nan"], "is no number"),
+        (["--methods", ","], "a list without a name"),
+        (["--export", REVIEWS], "not a folder"),
+        (["--export", str(Path(REVIEWS).parent)], "has files in it already"),
         (["--fail-over", "comp=0.3", "--metrics", "suff"], "comprehensiveness, which is not measured"),
         (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
         (["--removal", "sample"], "--removal"),

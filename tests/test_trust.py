@@ -191,6 +191,12 @@ class TestWords:
         assert "so sure" not in "; ".join(words.words(replace(doubtful, method="lrp")))  # which looks at more
         assert words.level(doubtful) == "low"
 
+    def test_what_rounding_makes_certain_is_not(self) -> None:
+        found = explained(rnnx.load("sentiment-attention"), ["superb " * 12], "attention")[0]
+        facts = {**found.diagnostics["trust"], "without_strongest": 1.0, "without_random": 0.0}
+        said = "; ".join(words.words(replace(found, diagnostics={"trust": facts})))
+        assert "positive stays at >99.9%; without 3 at random: <0.1%" in said
+
     def test_the_half_is_said_where_it_decides(self) -> None:
         text = "A charming cast and a clever start, but the second half is dull and the ending made me angry."
         found = explained(rnnx.load("sentiment-attention"), [text], "lime")[0]

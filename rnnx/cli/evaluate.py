@@ -123,6 +123,7 @@ def evaluate(
     if records and output and Path(records).resolve() == Path(output).resolve():
         raise UsageError(f"--records and --output are both {output}", "write to two files")
     choice("--removal", removal, REMOVALS)
+    eraser.ready(export, force)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
     asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.metrics()))
     chosen, faults = _settings(set_), inputs.Faults(terminal)
@@ -166,10 +167,12 @@ def evaluate(
 
 
 def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str]:
-    """The names in a list with commas, in order, each once; none for all. Raises UnknownName."""
+    """The names in a list with commas, in order, each once; none for all. Raises UnknownName, UsageError."""
     if given is None or given == "all":
         return list(every) if given else []
-    names = filter(None, (name.strip() for name in given.split(",")))
+    names = list(filter(None, (name.strip() for name in given.split(","))))
+    if not names:
+        raise UsageError(f"a list without a name: {given!r}", "name some, or leave the option out")
     return list(dict.fromkeys(known(name).name for name in names))
 
 
@@ -219,7 +222,10 @@ def _failed(
                 fine = mean >= bound if word == "under" else mean <= bound
                 if line.method != "random" and not fine:
                     failed = True
-                    terminal.say(f"failed: {name} of {line.method} is {mean:.3f}, {word} {bound:g}")
+                    is_ = (
+                        f"is {mean:.3f}, {word} {bound:g}" if not math.isnan(mean) else "cannot be said of these texts"
+                    )
+                    terminal.say(f"failed: {name} of {line.method} {is_}")
     return failed
 
 

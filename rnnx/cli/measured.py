@@ -76,7 +76,8 @@ def write(
 
     tokens = sum(len(text.tokens) for text in plan.texts)
     count = len(plan.texts)
-    size = f"{count:,} texts of {tokens / count:.0f} tokens each" if count > 1 else f"1 text of {tokens} tokens"
+    mean = f"{tokens / count:.0f} token{'' if tokens == count else 's'}"
+    size = f"{count:,} texts of {mean} each" if count > 1 else f"1 text of {mean}"
     title = f"{plan.model.name}: {size}; tokens are taken away by {plan.removal}"
     if kind == "text":
         console = terminal.console(color, file=stream)
