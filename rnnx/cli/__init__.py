@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from threading import current_thread, main_thread
+from typing import Any
 
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import RnnxError
@@ -58,7 +59,7 @@ def _warnings(terminal: Terminal) -> Iterator[None]:
     """What is warned of, each once, in a line without the code that it came from."""
     said: set[str] = set()
 
-    def show(message: Warning | str, *_: object) -> None:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
         line = _one_line(str(message))
         if line not in said:
             said.add(line)
