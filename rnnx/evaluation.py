@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnx import registry, settings
 from rnnx.data.readers import Row
-from rnnx.errors import UnknownName, Unsupported
+from rnnx.errors import UnknownName, Unsupported, UsageError
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
 from rnnx.metrics.limits import limits
 from rnnx.metrics.plausibility import Marked
@@ -197,7 +197,8 @@ def evaluation(
     """What is to be measured: all methods that the model can serve, or those given, beside the baseline ``random``.
 
     ``metrics``: the usual ones that the model and the texts can serve, or those named. ``given`` are settings, by
-    method or metric. Raises UnknownName, ConfigError for a setting, Unsupported for what cannot be served.
+    method or metric. Raises UnknownName, UsageError for two methods of one name, ConfigError for a setting, Unsupported
+    for what cannot be served.
     """
     names, chosen = methods or served(model), [registry.metric(name) for name in metrics]
     people = _marked(texts)
@@ -214,7 +215,11 @@ def evaluation(
         method if isinstance(method, Explainer) else explainer(model, method, (given or {}).get(method, {}), seed)
         for method in [RANDOM, *names]
     )
-    explainers = {method.name: method for method in made}
+    explainers: dict[str, Explainer] = {}
+    for method in made:
+        if method.name in explainers:
+            raise UsageError(f"two methods are called {method.name}", "give the file of explanations another name")
+        explainers[method.name] = method
     rows = {row.name: row for row in chosen or usual}
     options = {name: _options(row, (given or {})[name]) for name, row in rows.items() if name in (given or {})}
     return Evaluation(model, texts, explainers, rows, cast(FixedRemoval, removal), seed, options)

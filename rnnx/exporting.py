@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,11 +110,13 @@ def _result(
 
 
 def given(path: Path, documents: Sequence[eraser.Document], texts: Sequence[Judged], model: Classifier) -> Explainer:
-    """The explanations of a file as a method by its name; each token has the score of its word.
+    """The explanations of a file as a method by its name; each token has the score of its word. Its settings are a
+    digest of the scores: what was measured of other ones is not of these.
 
     Raises DataError for a file without a score for each word of each text.
     """
     found, by_text = eraser.explanations(path), dict[bytes, list[float]]()
+    digest = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
     for document, text in zip(documents, texts, strict=True):
         scores = found.get(document.name)
         if scores is None or len(scores) != len(document.row.text.split(" ")):
@@ -121,10 +124,10 @@ def given(path: Path, documents: Sequence[eraser.Document], texts: Sequence[Judg
         ids: Integers = collated(model, [text]).ids[0]
         by_text[ids.tobytes()] = document.spread(scores, [token.start for token in text.tokens])
 
-    def read(_: Classifier, batch: Batch, target: Integers) -> Array:
+    def read(_: Classifier, batch: Batch, target: Integers, **__: str) -> Array:
         scores = np.zeros(batch.ids.shape)
         for own, ids, n in zip(scores, batch.ids, batch.lengths.tolist(), strict=True):
             own[:n] = by_text[ids[:n].tobytes()]
         return scores
 
-    return Explainer(path.stem, True, False, read, {}, again=False)
+    return Explainer(path.stem, True, False, read, {"sha256": digest}, again=False)

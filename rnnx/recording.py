@@ -44,22 +44,28 @@ def known(path: Path, evaluation: Evaluation) -> list[Record]:
         differs = ", ".join(key for key in ours if (theirs or {}).get(key) != ours[key])
         raise DataError(f"{path} holds records of another evaluation ({differs})", "name another file, or remove it")
     settings = {name: dict(method.settings) for name, method in evaluation.methods.items()}
-    return [
-        Record(line["text"], line["method"], _values(line["values"]), line["milliseconds"], tuple(line["scores"]))
-        for line in filter(None, map(_parsed, lines))
-        if settings.get(line["method"]) == line["settings"] and evaluation.metrics.keys() <= line["values"].keys()
-    ]
+    found: dict[tuple[int, str], Record] = {}
+    for line in filter(None, map(_parsed, lines)):
+        if settings.get(line["method"]) == line["settings"]:
+            key = line["text"], line["method"]
+            values = _values(line["values"])
+            if key in found:  # measured before, by other metrics
+                values = {**found[key].values, **values}
+            found[key] = Record(*key, values, line["milliseconds"], tuple(line["scores"]))
+    return [record for record in found.values() if evaluation.metrics.keys() <= record.values.keys()]
 
 
-def kept(path: Path, evaluation: Evaluation, before: Iterable[Record], records: Iterable[Record]) -> Iterator[Record]:
-    """The records, each written to the file before it is given on; those from ``before`` stand in it already.
+def kept(path: Path, evaluation: Evaluation, records: Iterable[Record]) -> Iterator[Record]:
+    """The records, each written to the file before it is given on. What stands in the file stays, but for half a line:
+    other methods and metrics may be asked for again.
 
     Raises DataError where the file cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")  # without what no longer counts, and half a line
-    lines = [header(evaluation), *(_line(evaluation, record) for record in before)]
+    part = path.with_name(f"{path.name}.part")
     try:
-        part.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        whole = [line for line in lines if _parsed(line)] or [json.dumps(header(evaluation))]
+        part.write_text("".join(f"{line}\n" for line in whole), "utf-8")
         part.replace(path)
         stream = path.open("a", encoding="utf-8")
     except OSError as error:

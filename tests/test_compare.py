@@ -77,7 +77,15 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("method", "passes"),
-        [("grad", (1, 1)), ("lrp", (1, 1)), ("attention", (1, 0)), ("deeplift", (2, 1)), ("smoothgrad", (50, 50))],
+        [
+            ("grad", (1, 1)),
+            ("lrp", (1, 1)),
+            ("attention", (1, 0)),
+            ("attention-norm", (1, 0)),
+            ("attention-grad", (2, 0)),
+            ("deeplift", (2, 1)),
+            ("smoothgrad", (50, 50)),
+        ],
     )
     def test_passes_are_those_of_the_method_s_page(self, method: str, passes: tuple[int, int]) -> None:
         (found,) = rnnx.compare(rnnx.load("sentiment-attention"), [SENTENCE], [method])
@@ -301,6 +309,10 @@ class TestCommand:
         plain = re.sub("\x1b\\[[0-9;]*m", "", result.out)
         assert max(cell_len(line) for line in plain.splitlines()) <= width
         assert "Believe" in plain or "say" in plain
+        if "all" in argv and width >= 80:  # a line of the matrix is a row of it
+            names, after = plain.split("random order")
+            matrix = after.split("\n\n")[1].splitlines()
+            assert len(matrix) == 1 + len(set(re.findall("(?m)^  ([a-z]) [a-z]", names)))
 
     def test_colours_and_none(self, run: Run) -> None:
         assert "48;2;" in run("compare", SENTENCE, screen=True, environ={"COLORTERM": "truecolor"}).out

@@ -205,9 +205,31 @@ def test_an_interrupted_run_goes_on(run: Run, tmp_path: Path) -> None:
     more = run("evaluate", REVIEWS, "--methods", "lrp,ig", "--limit", "12", "--records", str(records))
     assert "24 explanations are in" in more.err
     assert more.code == 0
+    after = run("evaluate", REVIEWS, *FAST, "-f", "json", "--records", str(records))
+    assert "48 explanations are in" in after.err  # what was asked for before is still there
+    assert without_times(after.out) == without_times(whole.out)
     other = run("evaluate", REVIEWS, *FAST, "--records", str(records), "--removal", "mask")
     assert other.code == 2
     assert "another evaluation (removal)" in other.err
+
+
+def test_texts_of_one_token_have_no_order(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("good\nbad\n")
+    given = ("evaluate", str(tmp_path / "one.txt"), "--methods", "lrp", "--metrics", "n-comp,comp")
+    found = run(*given, "--fail-under", "n-comp=0")
+    assert found.code == 1
+    assert "2 texts of 1 token each" in found.out
+    assert "nothing can be said of these texts by normalised-comprehensiveness" in found.out
+    assert found.err == "failed: normalised-comprehensiveness of lrp cannot be said of these texts\n"
+
+
+def test_records_of_other_metrics_add_up(run: Run, tmp_path: Path) -> None:
+    records, given = tmp_path / "seen.jsonl", ("evaluate", REVIEWS, "--methods", "lrp", "--limit", "5", "-f", "json")
+    for names in ("comp", "suff,loo"):
+        assert run(*given, "--metrics", names, "--records", str(records)).code == 0
+    both = run(*given, "--metrics", "comp,suff,loo", "--records", str(records))
+    assert "10 explanations are in" in both.err
+    assert without_times(both.out) == without_times(run(*given, "--metrics", "comp,suff,loo").out)
 
 
 def test_a_bound_that_is_missed_fails(run: Run) -> None:
@@ -247,7 +269,11 @@ def test_formats(run: Run, tmp_path: Path) -> None:
         (["--set", "samples=3"], "names no method"),
         (["--set", "lrp.steps=3"], "steps"),
         (["--fail-under", "comprehensiveness=high"], "is no number"),
+        (["--fail-under", "comp"], "--fail-under 'comp' is not NAME=VALUE"),
         (["--fail-under", "comp=nan"], "is no number"),
+        (["--methods", ","], "a list without a name"),
+        (["--export", REVIEWS], "not a folder"),
+        (["--export", str(Path(REVIEWS).parent)], "has files in it already"),
         (["--fail-over", "comp=0.3", "--metrics", "suff"], "comprehensiveness, which is not measured"),
         (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
         (["--removal", "sample"], "--removal"),
@@ -319,6 +345,17 @@ def test_explanations_come_back(run: Run, tmp_path: Path) -> None:
     lines = {line["method"]: line["scores"] for line in json.loads(result.out)["methods"]}
     for name in ("comprehensiveness", "auprc"):
         assert lines["theirs"][name]["mean"] == pytest.approx(lines["lrp"][name]["mean"], abs=1e-5)
+    same = run(*given[:4], str(folder / "lrp.jsonl"), "--methods", "lrp")
+    assert (same.code, same.err.splitlines()[0]) == (2, "error: two methods are called lrp")
+    chance = run(*given[:4], str(folder / "random.jsonl"))
+    assert "two methods are called random" in chance.err
+    records = "--records", str(tmp_path / "seen.jsonl"), "--metrics", "comprehensiveness"
+    before = run(*given[:5], *records)
+    (folder / "theirs.jsonl").write_text((folder / "grad.jsonl").read_text())
+    after = run(*given[:5], *records)
+    assert after.code == 0
+    assert "theirs" in before.out
+    assert before.out.splitlines()[3] != after.out.splitlines()[3]  # not what was measured of the former file
     (folder / "short.jsonl").write_text((folder / "lrp.jsonl").read_text().replace("[", "[0.5, ", 2))
     wrong = run(*given[:4], str(folder / "short.jsonl"))
     assert wrong.code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,19 @@ def test_what_is_no_setting_is_said(setting: str, tmp_path: Path) -> None:
         settings.signature("odd_module:method")
 
 
-def test_a_broken_plug_in_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_plug_in_is_left_out(tmp_path: Path, run: Run) -> None:
     (tmp_path / "broken-1.0.dist-info").mkdir()
     (tmp_path / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text("[rnnx.methods]\nbroken = nowhere:ROW\n")
+    (tmp_path / "broken-1.0.dist-info" / "entry_points.txt").write_text(
+        "[rnnx.methods]\nbroken = nowhere:ROW\n[rnnx.metrics]\nodd = json:dumps\n"
+    )
+    with pytest.warns(UserWarning, match="the metric odd of json:dumps is left out: it is no rnnx.registry.Metric"):
+        assert list(registry.metrics()) == list(registry.METRICS)
+    said = "warning: the metric odd of json:dumps is left out: it is no rnnx.registry.Metric\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run("methods", "comprehensiveness").err.count(said) == 1
+        assert run("evaluate", "a good film", "--methods", "grad", "--metrics", "comp,suff").err.count(said) == 1
     with pytest.warns(UserWarning, match="the method broken of nowhere:ROW is left out"):
         assert "grad" in registry.methods()
 

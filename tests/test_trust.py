@@ -50,6 +50,8 @@ def test_the_facts_in_plain_loops(model: RecurrentClassifier) -> None:
         assert facts["carried"] == pytest.approx(carried, abs=2e-3)
         level = "high" if facts["carried"] >= 0.65 else "medium" if facts["carried"] >= 0.3 else "low"
         assert facts["level"] == (level if n > 1 else None)
+        alone = 1 - facts["without_strongest"] / facts["without_random"]
+        assert facts["half_decides"] == (level != ("high" if alone >= 0.65 else "medium" if alone >= 0.3 else "low"))
         assert facts["saturated"] == (max(p_of(model, ids, target), 1 - p_of(model, ids, target)) >= 0.99)
 
 
@@ -188,6 +190,22 @@ class TestWords:
         assert "1 of 3 tokens is unknown to the model" in said
         assert "so sure" not in "; ".join(words.words(replace(doubtful, method="lrp")))  # which looks at more
         assert words.level(doubtful) == "low"
+
+    def test_what_rounding_makes_certain_is_not(self) -> None:
+        found = explained(rnnx.load("sentiment-attention"), ["superb " * 12], "attention")[0]
+        facts = {**found.diagnostics["trust"], "without_strongest": 1.0, "without_random": 0.0}
+        said = "; ".join(words.words(replace(found, diagnostics={"trust": facts})))
+        assert "positive stays at >99.9%; without 3 at random: <0.1%" in said
+
+    def test_the_half_is_said_where_it_decides(self) -> None:
+        text = "A charming cast and a clever start, but the second half is dull and the ending made me angry."
+        found = explained(rnnx.load("sentiment-attention"), [text], "lime")[0]
+        for half in (False, True):
+            facts = {**found.diagnostics["trust"], "half_decides": half, "without_half": 0.123}
+            said = "; ".join(words.words(replace(found, diagnostics={"trust": facts})))
+            assert ("without the stronger half: 12.3%" in said) == half
+            measured = {"trust": {**facts, "faithful": 0.8}}
+            assert "half: " not in "; ".join(words.words(replace(found, diagnostics=measured)))
 
     def test_a_label_cannot_steer_the_terminal(self) -> None:
         (e,) = rnnx.explain(rnnx.load("sentiment-lstm"), ["good film"], trust="fast")

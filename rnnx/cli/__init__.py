@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from threading import current_thread, main_thread
+from typing import Any
 
 from rnnx.cli.terminal import Terminal
 from rnnx.errors import RnnxError
@@ -52,11 +54,28 @@ def _interruptions() -> Iterator[list[int]]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def _warnings(terminal: Terminal) -> Iterator[None]:
+    """What is warned of, each once, in a line without the code that it came from."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        line = _one_line(str(message))
+        if line not in said:
+            said.add(line)
+            terminal.warn(line)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 def _run(argv: Sequence[str], terminal: Terminal) -> int:
     from rnnx.cli.app import app
 
     try:
-        with redirect_stdout(terminal.stdout), redirect_stderr(terminal.stderr):  # help is Typer's to print
+        with _warnings(terminal), redirect_stdout(terminal.stdout), redirect_stderr(terminal.stderr):
+            # help is Typer's to print
             code = app(list(argv), prog_name="rnnx", obj=terminal, standalone_mode=False)
     except SystemExit:  # after completion, or because whoever read our output has gone
         return OK

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnx.cli import inputs
 from rnnx.cli.terminal import Terminal
-from rnnx.errors import UsageError
+from rnnx.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from rnnx.data.eraser import Document
@@ -48,6 +48,15 @@ def others(
     by_row = {document.row.where: document for document in documents}
     used = [by_row[row.where] for row in rows]
     return [exporting.given(Path(path), used, judged, model) for path in paths]
+
+
+def ready(folder: str | None, force: bool) -> None:
+    """Whether there is room for what is exported, asked before anything is measured. Raises DataError, UsageError."""
+    path = Path(folder or "")
+    if folder and path.exists() and not path.is_dir():
+        raise DataError(f"{folder}: not a folder", "name another place")
+    if folder and not force and path.is_dir() and any(path.iterdir()):
+        raise UsageError(f"{folder} has files in it already", "name another folder, or replace them with --force")
 
 
 def export(folder: str, plan: Evaluation, records: Sequence[Record], terminal: Terminal) -> None:

@@ -123,6 +123,7 @@ def evaluate(
     if records and output and Path(records).resolve() == Path(output).resolve():
         raise UsageError(f"--records and --output are both {output}", "write to two files")
     choice("--removal", removal, REMOVALS)
+    eraser.ready(export, force)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
     asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.metrics()))
     chosen, faults = _settings(set_), inputs.Faults(terminal)
@@ -166,16 +167,20 @@ def evaluate(
 
 
 def _names(given: str | None, known: Any, every: Sequence[str] = ()) -> list[str]:
-    """The names in a list with commas, in order, each once; none for all. Raises UnknownName."""
+    """The names in a list with commas, in order, each once; none for all. Raises UnknownName, UsageError."""
     if given is None or given == "all":
         return list(every) if given else []
-    names = filter(None, (name.strip() for name in given.split(",")))
+    names = list(filter(None, (name.strip() for name in given.split(","))))
+    if not names:
+        raise UsageError(f"a list without a name: {given!r}", "name some, or leave the option out")
     return list(dict.fromkeys(known(name).name for name in names))
 
 
 def _metric(name: str) -> Metric:
-    """A metric by its name or by the head of its column. Raises UnknownName."""
-    return {row.short: row for row in registry.metrics().values()}.get(name) or registry.metric(name)
+    """A metric by its name or by the head of its column, ours before those of others. Raises UnknownName."""
+    if name in registry.METRICS:
+        return registry.METRICS[name]
+    return next((row for row in registry.metrics().values() if row.short == name), None) or registry.metric(name)
 
 
 def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
@@ -194,7 +199,7 @@ def _settings(given: list[str] | None) -> dict[str, dict[str, str]]:
 def _bounds(given: list[str] | None, option: str) -> dict[str, float]:
     """Bounds by metric. Raises UsageError for a value that is no number, UnknownName."""
     found = {}
-    for name, value in pairs(given).items():
+    for name, value in pairs(given, option, "comprehensiveness=0.3").items():
         metric = _metric(name).name
         try:
             found[metric] = float(value)
@@ -217,7 +222,10 @@ def _failed(
                 fine = mean >= bound if word == "under" else mean <= bound
                 if line.method != "random" and not fine:
                     failed = True
-                    terminal.say(f"failed: {name} of {line.method} is {mean:.3f}, {word} {bound:g}")
+                    is_ = (
+                        f"is {mean:.3f}, {word} {bound:g}" if not math.isnan(mean) else "cannot be said of these texts"
+                    )
+                    terminal.say(f"failed: {name} of {line.method} {is_}")
     return failed
 
 

@@ -25,7 +25,7 @@ def measure(plan: Evaluation, records: str | None, terminal: Terminal) -> list[R
     found = plan.records({(record.text, record.method) for record in before})
     progress = Progress(terminal, len(plan.texts) * len(plan.methods) - len(before))
     try:
-        return [*before, *progress.follow(recording.kept(path, plan, before, found) if path else found)]
+        return [*before, *progress.follow(recording.kept(path, plan, found) if path else found)]
     except KeyboardInterrupt:
         if records:
             terminal.say(f"what was measured is in {records}; the same command goes on from there")
@@ -76,7 +76,8 @@ def write(
 
     tokens = sum(len(text.tokens) for text in plan.texts)
     count = len(plan.texts)
-    size = f"{count:,} texts of {tokens / count:.0f} tokens each" if count > 1 else f"1 text of {tokens} tokens"
+    mean = f"{tokens / count:.0f} token{'' if tokens == count else 's'}"
+    size = f"{count:,} texts of {mean} each" if count > 1 else f"1 text of {mean}"
     title = f"{plan.model.name}: {size}; tokens are taken away by {plan.removal}"
     if kind == "text":
         console = terminal.console(color, file=stream)

@@ -211,13 +211,13 @@ Trust = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_debug)]
 
 
-def pairs(given: list[str] | None) -> dict[str, str]:
-    """``--set`` values as a mapping. Raises UsageError for one without a name or an equals sign."""
+def pairs(given: list[str] | None, option: str = "--set", example: str = "norm=l1") -> dict[str, str]:
+    """The values of an option as a mapping. Raises UsageError for one without a name or an equals sign."""
     found = {}
     for item in given or []:
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--set {item!r} is not NAME=VALUE", "for example --set norm=l1")
+            raise UsageError(f"{option} {item!r} is not NAME=VALUE", f"for example {option} {example}")
         found[name.strip()] = value.strip()
     return found
 

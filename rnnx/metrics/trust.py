@@ -65,8 +65,8 @@ def fast(case: Case, seed: int, draws: int = DRAWS["fast"]) -> Facts:
     by score, not by size; ``without_half``: without the stronger half; ``without_random``: the mean over ``draws``
     random fifths. ``carried`` is the share of the last one that is lost on average in the first two, and decides on the
     ``level``: high from 0.65, low below 0.3, medium between. Of a text of one token there is nothing to say: its level
-    is None. ``saturated``: whether the model is so sure of the target, or of the opposite, that small changes hardly
-    move it.
+    is None. ``half_decides``: whether the fifth alone would give another level. ``saturated``: whether the model is so
+    sure of the target, or of the opposite, that small changes hardly move it.
 
     The random sets depend on the seed and the text alone. Raises what the model raises.
     """
@@ -75,15 +75,17 @@ def fast(case: Case, seed: int, draws: int = DRAWS["fast"]) -> Facts:
     fifth, half, *random = _without(case, taken).T
     p = probabilities(case.logits)[np.arange(len(batch.ids)), case.target]
     chance = np.mean(random, axis=0)
-    carried = 1 - (fifth + half) / 2 / np.maximum(chance, 1e-12)
+    carried, alone = (1 - left / np.maximum(chance, 1e-12) for left in ((fifth + half) / 2, fifth))
+    levels = [_level(float(share), HIGH, LOW) for share in carried]
 
     def facts(i: int) -> dict[str, Any]:
         return {
-            "level": _level(float(carried[i]), HIGH, LOW) if batch.lengths[i] > 1 else None,
+            "level": levels[i] if batch.lengths[i] > 1 else None,
             "carried": _digits(carried[i]),
             "removed": int(_count(batch.lengths[i], PARTS[0])),
             "without_strongest": _digits(fifth[i]),
             "without_half": _digits(half[i]),
+            "half_decides": levels[i] != _level(float(alone[i]), HIGH, LOW),
             "without_random": _digits(chance[i]),
             "saturated": bool(max(p[i], 1 - p[i]) >= SURE),
         }

@@ -22,6 +22,8 @@ _READ: dict[str, Callable[..., tuple[int, int]]] = {
     "secants": lambda x, *_: (2 * len(x), len(x)),
     "states": lambda batch, *_: (len(batch.ids), 0),
     "attention": lambda batch: (len(batch.ids), 0),
+    "attended": lambda batch: (len(batch.ids), 0),
+    "gradient_of_states": lambda x, *_: (len(x), len(x)),
     "readout": lambda batch: (len(batch.ids), 0),
     "decomposition": lambda batch: (len(batch.ids), 0),
 }

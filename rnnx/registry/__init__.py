@@ -8,9 +8,9 @@ one in ``rnnx.metrics`` whose value is a ``Metric``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from rnnx.errors import UnknownName
 from rnnx.registry.kinds import FAMILIES, NEEDS, Method, Metric, View
@@ -34,30 +34,34 @@ __all__ = [
     "view",
 ]
 
+_Row = TypeVar("_Row", Method, Metric)
 _BUILT_IN = {row.name: row for row in METHODS}
 
 
 def methods() -> dict[str, Method]:
     """All methods by name: the built-in ones, then those of other installed packages that can be loaded."""
-    return {**_elsewhere("method"), **_BUILT_IN}
+    return _all("method", Method, _BUILT_IN)
 
 
 def metrics() -> dict[str, Metric]:
-    """All metrics by name, ours first, then likewise."""
-    return {**METRICS, **{name: row for name, row in _elsewhere("metric").items() if name not in METRICS}}
+    """All metrics by name, likewise."""
+    return _all("metric", Metric, METRICS)
 
 
-def _elsewhere(kind: str) -> dict[str, Any]:
-    """The rows of other packages by name."""
+def _all(kind: str, row: type[_Row], ours: Mapping[str, _Row]) -> dict[str, _Row]:
+    """Our rows and those of other packages by name; what is called as one of ours is not heard."""
     from importlib.metadata import entry_points
 
-    found = []
+    found = dict(ours)
     for point in entry_points(group=f"rnnx.{kind}s"):
         try:
-            found.append(point.load())
+            theirs = point.load()
+            if not isinstance(theirs, row):
+                raise TypeError(f"it is no rnnx.registry.{row.__name__}")
+            found.setdefault(theirs.name, theirs)
         except Exception as error:  # whatever another package's code raises must not take ours down
             warnings.warn(f"the {kind} {point.name} of {point.value} is left out: {error}", stacklevel=3)
-    return {row.name: row for row in found}
+    return found
 
 
 def method(name: str) -> Method:

@@ -70,6 +70,9 @@ def agreement(found: Agreement, look: Callable[[bool], Look], width: int) -> Ren
     signed = [i for i, row in enumerate(found.sign) if any(value is not None for j, value in enumerate(row) if i != j)]
     sizes = [size for size in (5, 4) if name + size * (count + len(signed)) + 3 <= width]
     beside, size = bool(sizes), sizes[0] if sizes else fitting(width - name, count)
+    if name + size * count > width:  # the names stand with their letters in the table above
+        names = letters(count)
+        name = max(map(cell_len, names)) + 2
     ranks: Matrix = tuple(
         tuple(found.spearman[i][j] if i < j else found.overlap[i][j] for j in range(count)) for i in range(count)
     )

@@ -104,6 +104,8 @@ def legend(lines: Sequence[Standing], metrics: Mapping[str, Metric], width: int)
     for metric in measured(lines, metrics).values():
         text = f"{metric.name}: {metric.summary}"
         yield from textwrap.wrap(text, width, initial_indent=f"{metric.short:<7} ", subsequent_indent=" " * 8)
+    if silent := [name for name in metrics if name not in measured(lines, metrics)]:
+        yield from textwrap.wrap(f"nothing can be said of these texts by {', '.join(silent)}", width)
 
 
 def plain(lines: Sequence[Standing], metrics: Mapping[str, Metric], title: str, width: int) -> Iterator[str]:

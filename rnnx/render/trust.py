@@ -12,6 +12,7 @@ from rnnx.types import Explanation
 
 FULL = ("unclear", "low", "medium", "high")  # each with one dot more that is filled
 MISSING, ERROR = 0.05, 0.1  # from which shares on they are a reason for doubt
+SURELY = 1e-5  # the facts have four digits; no probability is 0 or 1
 
 
 def level(explanation: Explanation) -> str | None:
@@ -39,6 +40,8 @@ def words(explanation: Explanation) -> Iterator[str]:
         yield "a single token has no order to judge" if one else "no order of the tokens changes anything"
     yield _removal(explanation, facts)
     faithful = facts.get("faithful")
+    if faithful is None and facts.get("half_decides"):  # else the level would seem to contradict what was just said
+        yield f"without the stronger half: {percent(max(facts['without_half'], SURELY))}"
     if faithful is not None:  # a search for the limits may miss the last bit of them
         way = percent(min(1, max(0, faithful)))
         yield f"its order of the tokens is {way} of the way from the worst order to the best"
@@ -60,7 +63,7 @@ def words(explanation: Explanation) -> Iterator[str]:
 def _removal(explanation: Explanation, facts: dict[str, Any]) -> str:
     count, label = facts["removed"], visible(explanation.target)
     before, after = explanation.prediction.probabilities[explanation.target], facts["without_strongest"]
-    said = [percent(p) for p in (before, after, facts["without_random"])]
+    said = [percent(min(max(p, SURELY), 1 - SURELY)) for p in (before, after, facts["without_random"])]
     verb = "falls" if after < before else "rises"
     change = f"stays at {said[0]}" if said[0] == said[1] else f"{verb} from {said[0]} to {said[1]}"
     strongest, random = (
