@@ -222,10 +222,8 @@ def _failed(
                 fine = mean >= bound if word == "under" else mean <= bound
                 if line.method != "random" and not fine:
                     failed = True
-                    is_ = (
-                        f"is {mean:.3f}, {word} {bound:g}" if not math.isnan(mean) else "cannot be said of these texts"
-                    )
-                    terminal.say(f"failed: {name} of {line.method} {is_}")
+                    is_it = "cannot be said of these texts" if math.isnan(mean) else f"is {mean:.3f}, {word} {bound:g}"
+                    terminal.say(f"failed: {name} of {line.method} {is_it}")
     return failed
 
 
