@@ -28,7 +28,7 @@ Norm = Literal["l2", "l1", "squared", "sum", "max"]
 Baseline = Literal["zero", "pad", "unk", "mean"]
 Removal = Literal["mask", "delete", "pad", "mean", "sample"]
 FixedRemoval = Literal["mask", "delete", "pad", "mean"]  # one that draws no words
-Count = int  # from 1 on
+Count = int  # from 1 to a thousand million, which fits into any integer
 Few = int  # from 1 to 16: what it costs doubles with each
 Amount = float  # not negative
 Texts = Any  # a file of texts: users give its name, which is what an explanation records; the function gets their ids
@@ -82,7 +82,7 @@ _SHARED: dict[str, Any] = {
     "FixedRemoval": FixedRemoval,
 }
 _BOUNDED: dict[str, tuple[str, Bounds]] = {
-    "Count": ("int", (1, math.inf)),
+    "Count": ("int", (1, 10**9)),
     "Few": ("int", (1, 16)),
     "Amount": ("float", (0, math.inf)),
 }

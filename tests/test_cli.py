@@ -470,6 +470,14 @@ class TestMistakes:
         assert result.err.splitlines()[0] == "error: ZeroDivisionError: division by zero"
         assert "report" in result.err
 
+    def test_a_lack_of_memory_is_no_bug(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli, "_run", lambda argv, terminal: np.empty(2**50))
+        result = run("x")
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("error: the memory of this machine is too small")
+        assert "hint: " in result.err
+        assert "bug" not in result.err
+
     def test_an_interruption_is_130(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupted(argv: object, terminal: object) -> int:
             raise KeyboardInterrupt

@@ -251,6 +251,18 @@ def test_draws_belong_to_the_text() -> None:
         assert alone.diagnostics["draws"] == e.diagnostics["draws"]
 
 
+@pytest.mark.parametrize("removal", ["mask", "sample"])
+def test_parts_change_nothing(removal: Removal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever parts the windows are read, also where each of them is one."""
+    model, batch = checkpoint.load("sentiment-lstm"), random_batch(1, [9, 4, 1])
+    given: dict[str, Any] = {"window": 3, "removal": removal, "samples": 20}
+    whole = occlusion(model, batch, np.ones(3, int), rngs(batch), **given).found
+    for at_once in (1, 20):
+        monkeypatch.setattr("rnnx.methods.occlusion.AT_ONCE", at_once)
+        found = occlusion(model, batch, np.ones(3, int), rngs(batch), **given).found
+        np.testing.assert_allclose(found, whole, atol=1e-5)
+
+
 class OnlyWords:
     """A classifier without embeddings."""
 
@@ -271,7 +283,7 @@ def test_a_model_of_words_cannot_have_embeddings_taken_away(removal: Removal) ->
 @pytest.mark.parametrize(
     ("setting", "part", "hint"),
     [
-        ("window=0", "window must be a whole number of at least 1, not '0'", ""),
+        ("window=0", "window must be a whole number from 1 to 1000000000, not '0'", ""),
         ("window=two", "window must be a whole number", ""),
         ("removal=erase", "removal must be one of mask, delete, pad, mean, sample", ""),
         ("removal=samples", "removal must be one of", "did you mean sample"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from dataclasses import dataclass
 from itertools import count, permutations
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rnnx
+from rnnx.methods import coalitions
 from rnnx.methods import permutation as permuting
 from rnnx.methods.adjoint import occlusion_fast
 from rnnx.methods.drawing import ROUND, until
@@ -163,15 +165,18 @@ def test_orders_are_what_a_loop_finds(mode: Any) -> None:
     shape = Shape("lstm", 2, 1, "attention")
     model, batch = numpy_model(shape, arrays(shape.torch(3))), random_batch(3, [7, 2, 1])
     found, said = permutation(model, batch, np.ones(3, int), rngs(batch), mode=mode, samples=4, reach=3)
-    for row, ids, n, rng, sensitivity_ in zip(
-        found, batch.ids, batch.lengths.tolist(), rngs(batch), said["order_sensitivity"], strict=True
+    order = zip(said["order_sensitivity"], said["order_error"], strict=True)
+    for row, ids, n, rng, (sensitivity_, error) in zip(
+        found, batch.ids, batch.lengths.tolist(), rngs(batch), order, strict=True
     ):
         text = ids[:n]
         whole = float(model.forward(padded([text.tolist()]))[0, 0])
         shuffled = rng.permuted(np.tile(np.arange(n), (SHUFFLES, 1)), axis=1)
         changes = np.abs(model.forward(padded(text[shuffled].tolist()))[:, 0] - whole)
         assert sensitivity_ == pytest.approx(changes.mean(), abs=1e-9)
-        spots, sources = permuting._orders(mode, np.tile(np.arange(n), 4), np.full(4 * n, n), rng.random((4 * n, 7)))
+        assert error == pytest.approx(changes.std(ddof=1) / np.sqrt(SHUFFLES), abs=1e-9)
+        wide = 2 * min(3, n - 1) + 1
+        spots, sources = permuting._orders(mode, np.tile(np.arange(n), 4), np.full(4 * n, n), rng.random((4 * n, wide)))
         for place in range(n):
             changes = []
             for k in range(place, 4 * n, n):
@@ -180,6 +185,37 @@ def test_orders_are_what_a_loop_finds(mode: Any) -> None:
                 other[spots[k][there]] = text[sources[k][there]]
                 changes.append(abs(float(model.forward(padded([other.tolist()]))[0, 0]) - whole))
             assert row[place] == pytest.approx(np.mean(changes), abs=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["swap", "move", "shuffle-window"])
+def test_no_token_goes_farther_than_the_text(mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far it may: nor does it take more memory; and the parts in which that is computed change nothing."""
+    model, batch = checkpoint.load("sentiment-lstm"), random_batch(3, [7, 2, 1])
+    found, other = (
+        permutation(model, batch, np.ones(3, int), rngs(batch), mode=mode, samples=20, reach=reach).found
+        for reach in (6, 10**9)
+    )
+    np.testing.assert_array_equal(found, other)
+    monkeypatch.setattr(coalitions, "AT_ONCE", 100)
+    parts = permutation(model, batch, np.ones(3, int), rngs(batch), mode=mode, samples=20, reach=6).found
+    np.testing.assert_allclose(parts, found, atol=1e-5)
+
+
+def test_long_windows_stay_within_their_memory() -> None:
+    """A million tokens of changed texts are written out together, not all of them."""
+    shape = Shape("rnn")
+    model, batch = numpy_model(shape, arrays(shape.torch(0))), random_batch(0, [1000])
+    for work in (
+        lambda: permutation(
+            model, batch, np.ones(1, int), rngs(batch), mode="shuffle-window", reach=900, samples=2, tolerance=0.0
+        ),
+        lambda: occlusion(model, batch, np.ones(1, int), rngs(batch), window=500, removal="sample", samples=8),
+    ):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2**27
 
 
 # --- the fast occlusion ---------------------------------------------------------------------------------------------
@@ -383,12 +419,12 @@ def test_draws_belong_to_the_text(method: str) -> None:
     ("method", "setting", "part"),
     [
         ("noise", "scale=-1", "scale must be a number of at least 0"),
-        ("noise", "samples=0", "samples must be a whole number of at least 1"),
+        ("noise", "samples=0", "samples must be a whole number from 1 to 1000000000"),
         ("permutation", "mode=swop", "did you mean swap"),
-        ("permutation", "reach=0", "reach must be a whole number of at least 1"),
+        ("permutation", "reach=0", "reach must be a whole number from 1 to 1000000000"),
         ("occlusion-fast", "removal=sample", "removal must be one of mask, delete, pad, mean"),
         ("greedy", "until=never", "until must be one of flip, end"),
-        ("greedy", "most=0", "most must be a whole number of at least 1"),
+        ("greedy", "most=0", "most must be a whole number from 1 to 1000000000"),
     ],
 )
 def test_nonsense_is_said_in_a_line(run: Run, method: str, setting: str, part: str) -> None:
@@ -419,6 +455,7 @@ def test_greedy_says_what_it_changed(run: Run, argv: list[str], note: str) -> No
 def test_the_order_of_a_text_is_said(run: Run) -> None:
     result = run("explain", "--method", "permutation", "-f", "plain", LONG)
     assert "with all tokens in random order, what is explained changes by" in result.out
+    assert "on average, with a standard error of" in result.out
 
 
 def test_changes_of_both_directions_have_bars(run: Run) -> None:

@@ -66,7 +66,8 @@ def test_text_and_typed_values_are_accepted(name: str, given: Any, value: Any) -
         ("rule", "gaus", "one of gauss, midpoint"), ("of", None, "one of logit"), ("steps", None, "a whole number"),
         ("tag", 3, "a text"),
         ("file", 3, "the name of a file of texts"),
-        ("samples", 0, "a whole number of at least 1"), ("noise", -1, "a number of at least 0"),
+        ("samples", 0, "a whole number from 1 to 1000000000"),
+        ("samples", "1" + 30 * "0", "a whole number from 1 to 1000000000"), ("noise", -1, "a number of at least 0"),
         ("noise", "nan", "a number of at least 0"), ("noise", "inf", "a number of at least 0"),
     ],
 )  # fmt: skip

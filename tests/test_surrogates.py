@@ -154,6 +154,17 @@ def test_few_samples_are_never_fewer_than_four_a_token() -> None:
     found = kernel_shap(model, batch, np.ones(1, int), rngs(batch), samples=10, tolerance=0.0)
     assert found.diagnostics["subsets"] == [120]
     assert 0 < found.diagnostics["standard_error"][0] < np.abs(found.found).max()
+    found = kernel_shap(model, batch, np.ones(1, int), rngs(batch), samples=1)
+    assert 0 < found.diagnostics["standard_error"][0] < np.abs(found.found).max()
+
+
+def test_one_token_has_all_of_the_difference() -> None:
+    """Also where each subset has words of its own."""
+    model, batch = checkpoint.load("sentiment-lstm"), padded([[9]])
+    found = kernel_shap(model, batch, np.ones(1, int), rngs(batch), removal="sample")
+    assert abs(found.diagnostics["residual"][0]) < 1e-9
+    assert found.found[0, 0] == pytest.approx(found.diagnostics["difference"][0])
+    assert found.diagnostics["standard_error"][0] > 0
 
 
 @pytest.mark.parametrize("removal", ["mask", "delete"])

@@ -105,6 +105,9 @@ def _report(error: Exception, terminal: Terminal) -> int:
             f"{error.filename or 'writing failed'}: {error.strerror or error}", "free some space, or write elsewhere"
         )
         return BAD_INPUT
+    if isinstance(error, MemoryError):
+        terminal.error("the memory of this machine is too small for that", "give shorter texts, or smaller settings")
+        return BAD_INPUT
     terminal.error(f"{type(error).__name__}: {_one_line(str(error))}", _bug_hint(terminal))
     return FAILED
 

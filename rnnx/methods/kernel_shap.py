@@ -69,7 +69,7 @@ def kernel_shap(
         scores[rows], error[rows], read[rows] = found.coefficients, found.errors, found.subsets
         difference[rows] = whole
     judged = {"subsets": read, "residual": missing(difference, scores), "difference": difference}
-    return Diagnosed(scores, judged | standard_error(error, batch, samples))
+    return Diagnosed(scores, judged | standard_error(error, batch, int(read.max())))
 
 
 def _constrained(there: Mask, gain: Array, weights: Array, whole: float) -> Fit:
@@ -80,12 +80,13 @@ def _constrained(there: Mask, gain: Array, weights: Array, whole: float) -> Fit:
     """
     size = there.shape[1]
     there, gain = np.vstack([there, np.ones(size, bool)]), np.append(gain, whole)
-    root = np.sqrt(np.append(weights, weights.sum() + 1))
+    root, last = np.sqrt(np.append(weights, weights.sum() + 1)), len(gain) - 1
 
     def part(rows: slice) -> tuple[Array, Array]:
         signs = np.where(there[rows], 1.0, -1.0)
         balance = signs.mean(axis=1)
-        x = signs - np.where(balance < 1, balance, 0)[:, None]
+        others = np.arange(len(gain))[rows] < last  # of a text of one token they say nothing that it does not
+        x = signs - np.where(others, balance, 0)[:, None]
         return x * root[rows, None], (gain[rows] - balance * whole) * root[rows]
 
     fit = least_squares(part, len(gain), size)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from rnnx.methods.coalitions import AT_ONCE
 from rnnx.methods.drawing import until
 from rnnx.methods.perturbation import falls
 from rnnx.methods.removal import removing
@@ -49,11 +51,17 @@ def occlusion(
     removed = removing(model, removal, references)
 
     def draw(part: Batch, rows: Integers, generators: Rngs, count: int) -> Array:
-        spans = _windows(part, unit, window).repeated(count)
-        variant, place = spans.tokens()
-        variants = removed.variants(part, spans.text, variant, place, generators)
-        fall = falls(model, variants, target[rows], of)
-        return spans.means(fall, (len(rows), count, part.ids.shape[1]))[..., None]
+        shape = len(rows), count, part.ids.shape[1]
+        total, number = np.zeros((2, *shape))
+        for spans in _windows(part, unit, window).repeated(count).parts():
+            variant, place = spans.tokens()
+            variants = removed.variants(part, spans.text, variant, place, generators)
+            fall = falls(model, variants, target[rows], of)
+            cell = np.ravel_multi_index((spans.text[variant], spans.draw[variant], place), shape)
+            total += np.bincount(cell, fall[variant], total.size).reshape(shape)
+            number += np.bincount(cell, minlength=total.size).reshape(shape)
+        means: Array = total / number.clip(1)
+        return means[..., None]
 
     if removed.draw is None:
         return Diagnosed(draw(batch, np.arange(len(target)), (), 1)[:, 0, :, 0], {})
@@ -82,14 +90,11 @@ class _Spans(NamedTuple):
         span = np.repeat(np.arange(len(sizes)), sizes)
         return span, np.arange(len(span)) - np.repeat(np.cumsum(sizes) - sizes - self.start, sizes)
 
-    def means(self, values: Array, shape: tuple[int, int, int]) -> Array:
-        """Of values (N,) those of each token's spans, (text, draw, token)."""
-        span, place = self.tokens()
-        cell = np.ravel_multi_index((self.text[span], self.draw[span], place), shape)
-        size = int(np.prod(shape))
-        total, count = np.bincount(cell, values[span], size), np.bincount(cell, minlength=size)
-        means: Array = (total / count.clip(1)).reshape(shape)
-        return means
+    def parts(self) -> Iterator[_Spans]:
+        """The same in parts of so many tokens as are written out together, or a longer span."""
+        part = (np.cumsum(self.stop - self.start) - 1) // AT_ONCE
+        for own in np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1):
+            yield _Spans(*(values[own] for values in self))
 
 
 def _windows(batch: Batch, unit: str, window: int) -> _Spans:

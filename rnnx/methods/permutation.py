@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from rnnx.methods.coalitions import pieces
 from rnnx.methods.drawing import until
 from rnnx.methods.perturbation import each_token, falls, over_tokens
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
@@ -36,34 +37,46 @@ def permutation(
     shuffle-window: it and all of these stand in random order. Orders are drawn up to ``samples`` times, until the
     ``standard_error``, the mean over the tokens, is no more than the share ``tolerance`` of the largest score. The
     scores add up to nothing. The diagnostic ``order_sensitivity`` is the mean change over 32 random orders of the whole
-    text: 0 for a model that only counts words. ``of`` is what changes: the target's logit, its probability, or the log
-    of that.
+    text, ``order_error`` its standard error: 0 for a model that only counts words. ``of`` is what changes: the target's
+    logit, its probability, or the log of that.
 
     Returns (batch, token) scores; padding is 0.
     """
-    shuffled = np.abs(falls(model, _shuffled(batch, rngs), target, of)).reshape(-1, SHUFFLES).mean(axis=1)
+    shuffled = np.abs(falls(model, _shuffled(batch, rngs), target, of)).reshape(-1, SHUFFLES)
+    order = {"order_sensitivity": shuffled.mean(axis=1), "order_error": shuffled.std(axis=1) / np.sqrt(SHUFFLES - 1)}
 
     def draw(part: Batch, rows: Integers, generators: Rngs, count: int) -> Array:
-        text, _, place = each_token(part, count)
-        lengths = zip(generators, part.lengths.tolist(), strict=True)
-        at = np.concatenate([rng.random((count * n, 2 * reach + 1)) for rng, n in lengths])
-        spots, sources = _orders(mode, place, part.lengths[text], at)
-        variant, spot = np.nonzero(spots != sources)
-        there, stands = spots[variant, spot], part.ids[text[variant], sources[variant, spot]]
-        change = np.abs(falls(model, Variants.of(part, text, variant, there, stands), target[rows], of))
-        return over_tokens(change[:, None], part, count)
+        every, _, places = each_token(part, count)
+        around, changes = 2 * np.minimum(reach, part.lengths - 1) + 1, []
+        for some in pieces(len(every), int(around.max())):
+            text, place = every[some], places[some]
+            spots, sources = _orders(mode, place, part.lengths[text], _random(text, around, generators))
+            variant, spot = np.nonzero(spots != sources)
+            there, stands = spots[variant, spot], part.ids[text[variant], sources[variant, spot]]
+            changes.append(falls(model, Variants.of(part, text, variant, there, stands), target[rows], of))
+        return over_tokens(np.abs(np.concatenate(changes))[:, None], part, count)
 
     found = until(draw, batch, rngs, samples, tolerance)
-    return Diagnosed(found.mean[:, :, 0], found.diagnostics(batch) | {"order_sensitivity": shuffled})
+    return Diagnosed(found.mean[:, :, 0], found.diagnostics(batch) | order)
+
+
+def _random(text: Integers, around: Integers, rngs: Rngs) -> Array:
+    """Random numbers for each token of the texts ``text``, which rises: ``around[i]`` for one of text i, then zeros."""
+    at = np.zeros((len(text), around[text].max()))
+    for i in np.unique(text).tolist():
+        first, last = np.searchsorted(text, (i, i + 1))
+        at[first:last, : around[i]] = rngs[i].random((last - first, around[i]))
+    return at
 
 
 def _orders(mode: str, place: Integers, length: Integers, at: Array) -> tuple[Integers, Integers]:
     """The places around each token, and whose token comes to stand there, both (N, 2 reach + 1).
 
-    ``at`` are random numbers of the same shape. Places outside the text stay as they are.
+    ``at`` are random numbers of the same shape; of a text shorter than the reach, those that go as far as it does come
+    first. Places outside the text stay as they are.
     """
-    reach = at.shape[1] // 2
-    spots = place[:, None] + np.arange(-reach, reach + 1)
+    reach = np.minimum(at.shape[1] // 2, length - 1)
+    spots = (place - reach)[:, None] + np.arange(at.shape[1])
     if mode == "shuffle-window":
         keys = np.where(spots < 0, -1, np.where(spots < length[:, None], at, 2))
         return spots, np.take_along_axis(spots, np.argsort(keys, axis=1, kind="stable"), axis=1)

@@ -113,7 +113,9 @@ def notes(explanation: Explanation) -> Iterator[str]:
     yield from _flip(explanation)
     order = explanation.diagnostics.get("order_sensitivity")
     if order is not None:
-        yield f"with all tokens in random order, what is explained changes by {number(order)} on average"
+        error = explanation.diagnostics.get("order_error")
+        off = f", with a standard error of {number(error)}" if error else ""
+        yield f"with all tokens in random order, what is explained changes by {number(order)} on average{off}"
     together = explanation.diagnostics.get("interactions")
     if together is not None and isinstance(evidence, Attribution):
         alone = sum(evidence.scores)
