@@ -33,8 +33,11 @@ SPLIT = 4  # forward passes that a forward pass of two parts takes: each of them
 class Counting:
     """Meets whatever protocols the model meets. ``forward`` and ``backward`` are how many texts were read.
 
-    An engine may compute what changed texts have in common once; each of them is a pass all the same.
+    An engine may compute what changed texts have in common once; each of them is a pass all the same. It does not
+    remember what it has read.
     """
+
+    reading = None
 
     def __init__(self, model: Classifier) -> None:
         self._model = model
