@@ -39,13 +39,13 @@ class Explainer:
         self, model: Classifier, batch: Batch, target: Integers, *, draw: int = 0, like: Batch | None = None
     ) -> Diagnosed:
         """Scores (B, T), and the diagnostics (B,) that all texts have; nan for a text that it cannot explain."""
-        rngs = generators(self.seed + draw, self.name, self.settings, like or batch) if self.random else None
         scores, diagnostics = np.full(batch.ids.shape, np.nan), dict[str, Array]()
         rows = np.arange(len(scores))
         while len(rows):
             try:
-                drawn = () if rngs is None else (rngs.among(rows.tolist()),)
-                answer = self.function(model, among(batch, rows), np.asarray(target)[rows], *drawn, **self.settings)
+                own = among(like or batch, rows)
+                rngs = (generators(self.seed + draw, self.name, self.settings, own),) if self.random else ()
+                answer = self.function(model, among(batch, rows), np.asarray(target)[rows], *rngs, **self.settings)
             except Unexplained as error:
                 rows = np.delete(rows, list(error.reasons))
                 continue

@@ -231,8 +231,8 @@ class TestRefusals:
 
         real = explaining._explained
 
-        def fails(model: Any, function: Any, plan: Any, batch: Any, logits: Any) -> Any:
-            found = real(model, function, plan, batch, logits)
+        def fails(function: Any, plan: Any, *given: Any) -> Any:
+            found = real(function, plan, *given)
             if plan.method.name == "ig":
                 raise explaining.Unexplained(dict.fromkeys(range(len(found)), "it is too long"))
             return found

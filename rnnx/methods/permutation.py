@@ -37,8 +37,8 @@ def permutation(
     shuffle-window: it and all of these stand in random order. Orders are drawn up to ``samples`` times, until the
     ``standard_error``, the mean over the tokens, is no more than the share ``tolerance`` of the largest score. The
     scores add up to nothing. The diagnostic ``order_sensitivity`` is the mean change over 32 random orders of the whole
-    text, ``order_error`` its standard error: 0 for a model that only counts words. ``of`` is what changes: the target's
-    logit, its probability, or the log of that.
+    text, 0 for a model that only counts words; ``order_error`` is its standard error. ``of`` is what changes: the
+    target's logit, its probability, or the log of that.
 
     Returns (batch, token) scores; padding is 0.
     """

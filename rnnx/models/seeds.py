@@ -21,10 +21,6 @@ class Generators(list[np.random.Generator]):
         super().__init__(own)
         self.common = common
 
-    def among(self, rows: Iterable[int]) -> Generators:
-        """Those of some of the texts."""
-        return Generators((self[i] for i in rows), self.common)
-
 
 def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch) -> Generators:
     """A generator for each text, from the seed, the method, its settings and the text's own ids.
