@@ -227,3 +227,17 @@ def test_memory_does_not_grow_with_the_file(small: str, tmp_path: Path) -> None:
         argv = [sys.executable, "-c", code, "explain", str(source), "-m", small, "-o", str(tmp_path / f"{count}.jsonl")]
         used.append(int(subprocess.run(argv, capture_output=True, text=True, check=True).stdout))
     assert used[1] - used[0] < 16 * 1024  # KB; 20,000 explanations as JSON are 40 MB
+
+
+def test_errors_do_not_write_over_what_stands_in_the_file_that_standard_error_is(tmp_path: Path, small: str) -> None:
+    (tmp_path / "reviews.txt").write_bytes(b"good\nx\x01y\nbad\n")
+    told = tmp_path / "told"
+    with told.open("wb") as stream:
+        stream.write(b"what was there\n")
+        stream.flush()
+        argv = "explain", str(tmp_path / "reviews.txt"), "-m", small, "--errors", "/dev/stderr", "-f", "jsonl"
+        command = [sys.executable, "-m", "rnnx", *argv]
+        subprocess.run(command, stderr=stream, stdout=subprocess.DEVNULL, check=True)
+    lines = told.read_text().splitlines()
+    assert lines[0] == "what was there"
+    assert any(line.startswith("{") and json.loads(line)["line"] == 2 for line in lines)

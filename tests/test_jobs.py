@@ -143,6 +143,14 @@ class TestFormats:
         assert max(scores.values()) == pytest.approx(float(score), rel=1e-3)
         assert scores[name] == max(scores.values())
 
+    def test_a_view_in_a_row_a_text_has_the_largest_of_each_quantity(self, run: Run, small: str) -> None:
+        (e,) = json.loads(run("explain", "-m", small, "good film , not bad", "--view", "chain", "-f", "json").out)
+        given = run("explain", "-m", small, "good film , not bad", "--view", "chain", "-f", "csv-wide").out
+        (row,) = csv.DictReader(io.StringIO(given))
+        for name, values in e["evidence"]["columns"].items():
+            i = max(range(len(values)), key=lambda i: abs(values[i]))
+            assert row[name].split(" | ")[0] == f"{e['tokens'][i]['text']} {values[i]:.4g}"
+
     def test_parquet_has_a_row_a_text(self, run: Run, small: str, reviews: Path, tmp_path: Path) -> None:
         from pyarrow import parquet
 

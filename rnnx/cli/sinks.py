@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     # Bytes of explanations and of errors, the row and the checksum that they go up to, and what counts them.
     Put = Callable[[bytes, bytes, int, str, Callable[[], None]], None]
+
+STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,9 @@ def opened_at(name: str | None, stack: ExitStack) -> Callable[[bytes], None]:
     if name is None:
         return lambda data: None
     try:
-        stream = stack.enter_context(Path(name).open("wb", buffering=0))  # noqa: SIM115 # the stack closes it
+        # A stream that is open already goes on where it is: opened anew, it would write over what stands there.
+        place = os.dup(STREAMS[name]) if name in STREAMS else name
+        stream = stack.enter_context(open(place, "wb", buffering=0))  # noqa: SIM115, PTH123 # the stack closes it
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}", "choose a place that you may write to") from None
 

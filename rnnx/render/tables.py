@@ -73,6 +73,11 @@ class Wide(Long):
 def _strongest(e: Explanation) -> Iterator[tuple[str, str]]:
     """The names of the columns, and what stands there: tokens, phrases or units with their scores, largest first."""
     if isinstance(e.evidence, Trace):
+        for name, values in e.evidence.columns.items():
+            largest = sorted(
+                zip(values, (token.text for token in e.tokens), strict=True), key=lambda pair: -abs(pair[0])
+            )
+            yield name, " | ".join(f"{text} {value:.4g}" for value, text in largest[:TOP])
         return
     ranked = sorted(_scored(e), key=lambda pair: -abs(pair[0]))
     signed = isinstance(e.evidence, Phrases | Units) or e.evidence.signed
