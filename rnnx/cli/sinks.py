@@ -174,7 +174,7 @@ def opened_at(name: str | None, stack: ExitStack) -> Callable[[bytes], None]:
     try:
         # A stream that is open already goes on where it is: opened anew, it would write over what stands there.
         place = os.dup(STREAMS[name]) if name in STREAMS else name
-        stream = stack.enter_context(open(place, "wb", buffering=0))  # noqa: SIM115, PTH123 # the stack closes it
+        stream = stack.enter_context(open(place, "wb", buffering=0))  # noqa: SIM115 # the stack closes it
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}", "choose a place that you may write to") from None
 
