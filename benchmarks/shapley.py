@@ -56,12 +56,19 @@ Explain = Callable[[Any, list[int]], Array]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A peer's scores of one text beside our method, and how many changed texts a text of T tokens has for the peer."""
+    """A peer's scores of one text beside our method, and how many changed texts a text of T tokens has for the peer.
+
+    Where no samples are ``given``, ours has as many as the peer for a text of median length.
+    """
 
     peer: Explain
     ours: str
     given: dict[str, Any]
     changed: Callable[[int], int]
+
+    def alike(self, texts: Texts) -> dict[str, Any]:
+        """Our settings for as many changed texts as the peer has."""
+        return {"tolerance": 0.0, "samples": self.changed(round(statistics.median(map(len, texts)))), **self.given}
 
     @property
     def by_default(self) -> dict[str, Any]:
@@ -124,7 +131,7 @@ ROWS = {
         captum(ShapleyValueSampling, lambda n: 25), "shapley", {"exact": 1, "samples": 13}, lambda n: 25 * n + 1
     ),
     "kernel": Comparison(captum(KernelShap, at_least(200)), "kernel-shap", {"samples": 200}, at_least(200)),
-    "lime": Comparison(captum(Lime, lambda n: 1000), "lime", {"samples": 1000}, lambda n: 1000),
+    "lime": Comparison(captum(Lime, lambda n: 1000), "lime", {}, lambda n: 1000),
 }
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -132,7 +139,7 @@ with warnings.catch_warnings():
         import shap
 
         ROWS["kernel-shap"] = Comparison(
-            kernel_explainer, "kernel-shap", {"samples": 2500}, lambda n: min(2**n if n < 30 else 2**30, 2 * n + 2048)
+            kernel_explainer, "kernel-shap", {}, lambda n: min(2**n if n < 30 else 2**30, 2 * n + 2048)
         )
     except ImportError:
         pass
@@ -184,7 +191,7 @@ def compared(net: Any, model: RecurrentClassifier, name: str, texts: Texts, few:
     comparison, some = ROWS[name], texts[:few]
     own = [
         Row(lambda *_: torch.empty(0), comparison.ours, given, 1)
-        for given in ({"tolerance": 0.0, **comparison.given}, comparison.by_default)
+        for given in (comparison.alike(texts), comparison.by_default)
     ]
     with operations(model.network) as counted:
         ours(model, texts, own[0])  # which fills the caches

@@ -22,6 +22,7 @@ from tests.conftest import TEXTS
 from tests.test_networks import Shape, arrays, numpy_model, random_batch
 from tests.test_paths import rngs, values
 from tests.test_shapley import Rule
+from tests.test_variants import Counted
 
 
 def problem(rows: int, size: int, seed: int = 0) -> tuple[Array, Array]:
@@ -190,3 +191,19 @@ def test_five_thousand_tokens_stay_within_their_memory() -> None:
     assert peak < 2**26
     assert found.found.shape == (1, 5000)
     assert np.isfinite(found.found).all()
+
+
+@pytest.mark.parametrize("method", [kernel_shap, lime])
+def test_without_a_tolerance_all_subsets_are_read_at_once(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many of them as with one that is never met, in fewer steps."""
+    shape = Shape("lstm")
+    model, batch = numpy_model(shape, arrays(shape.torch(0))), random_batch(1, [14])
+    steps, subsets = [], []
+    for tolerance in (0.0, 1e-9):
+        with monkeypatch.context() as patch:
+            counted = Counted(patch)
+            found = method(model, batch, [0], rngs(batch), samples=1024, tolerance=tolerance)
+        steps.append(counted.rows)
+        subsets.append(found.diagnostics["subsets"].tolist())
+    assert subsets[0] == subsets[1] == [1024]
+    assert steps[0] < 0.95 * steps[1]

@@ -154,7 +154,7 @@ def test_what_is_the_same_is_computed_once(shape: Shape, monkeypatch: pytest.Mon
 def test_any_parts_give_the_same(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
     model, variants = engine_of(shape), random_variants(5, random_batch(5, [7, 4, 7]), 40)
     whole = logits(model, variants)
-    for name, limit in (("AT_ONCE", 21), ("MEMORY", 100)):
+    for name, limit in (("AT_ONCE", 21), ("STATES", 100), ("WAITING", 100)):
         with monkeypatch.context() as patch:
             patch.setattr(engine, name, limit)
             np.testing.assert_allclose(logits(model, variants), whole, atol=1e-12)

@@ -43,14 +43,15 @@ def fitted(
     game: Game, rngs: Rngs, draw: Draw, fit: Fitting, tolerance: float, first: Integers, most: Integers
 ) -> Fitted:
     """Fits to the ``first`` (B,) subsets of each text, then to twice as many, up to ``most`` (B,); a text has enough of
-    them when the mean of the standard errors is no more than the share ``tolerance`` of its largest coefficient.
+    them when the mean of the standard errors is no more than the share ``tolerance`` of its largest coefficient. With a
+    tolerance of 0 all are read at once: the more there are, the more they have in common.
     """
     lengths = game.batch.lengths
     coefficients, errors = np.zeros((2, *game.batch.ids.shape))
     r_squared, done = np.zeros(len(lengths)), np.zeros(len(lengths), int)
     there: list[Mask] = [np.empty((0, n), bool) for n in lengths.tolist()]
     worths: list[Array] = [np.empty(0)] * len(lengths)
-    rows, more = np.arange(len(lengths)), np.minimum(first, most)
+    rows, more = np.arange(len(lengths)), np.minimum(first, most) if tolerance else most
     while len(rows):
         fresh = [draw(int(lengths[i]), int(more[i]), rngs[i]) for i in rows.tolist()]
         for i, masks, values in zip(rows.tolist(), fresh, _worths(game, rngs, rows, fresh), strict=True):

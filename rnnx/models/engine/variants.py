@@ -22,7 +22,8 @@ from rnnx.models.protocols import Array, Integers
 from rnnx.models.variants import ABSENT, AT_ONCE, Variants
 
 PAIRS = 1024  # weighed together
-MEMORY = 2**27  # bytes of states kept at once, or of what is kept of them until they are paired
+STATES = 2**25  # bytes of states kept at once
+WAITING = 2**27  # bytes of what is kept of states until they are paired
 
 
 def shares(network: Network) -> bool:
@@ -36,7 +37,7 @@ def logits(network: Network, variants: Variants, unknown: int) -> Array:
     paired = len(network.levels[0]) == 2 and isinstance(network.pooling, pooling.Attention)
     outputs = _of_pairs if paired else _by_direction
     state = sum(layer.cell.parts * layer.size for level in network.levels for layer in level) * x.itemsize
-    size = max(1, min(AT_ONCE // coded.base.shape[1], MEMORY // state))
+    size = max(1, min(AT_ONCE // coded.base.shape[1], STATES // state))
     found = [outputs(network, x, part.rows(unknown, len(x)), len(x)) for part in coded.parts(size)]
     out: Array = np.concatenate(found) + network.b_out
     return out
@@ -84,7 +85,7 @@ def _of_pairs(network: Network, x: Array, rows: Integers, absent: int) -> Array:
     (ahead, back), trees = network.levels[0], [grow(_read(rows, layer), absent) for layer in network.levels[0]]
     kept = cast(Attention, running(network.pooling, network.w_out, len(rows)))
     weights, weights_back = np.split(kept.weights, [ahead.size])
-    if len(rows) > 1 and trees[1].alive.sum() * kept.weights[0].nbytes > MEMORY:
+    if len(rows) > 1 and trees[1].alive.sum() * kept.weights[0].nbytes > WAITING:
         return np.concatenate([_of_pairs(network, x, half, absent) for half in np.array_split(rows, 2)])
     behind = [h @ weights_back for h in walk([back], x, trees[1])][::-1]
     slots = zip(trees[0].slots(), trees[1].slots()[::-1], strict=True)
