@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
 from rnnx.models.protocols import Batch
 
-Rngs = Sequence[np.random.Generator]  # one a text
+
+class Rngs(Protocol):
+    """A generator a text, the same one each time."""
+
+    def __len__(self) -> int:
+        """How many texts there are."""
+
+    def __getitem__(self, row: int, /) -> np.random.Generator:
+        """That of a text."""
+
+    def __iter__(self) -> Iterator[np.random.Generator]:
+        """Those of all."""
 
 
-class Generators(list[np.random.Generator]):
-    """One a text, and ``common`` for what is the same for all texts, whatever else is in the batch."""
+class Generators:
+    """``Rngs`` that are made when they are asked for, as many methods that can draw mostly do not, and ``common`` for
+    what is the same for all texts, whatever else is in the batch.
+    """
 
-    def __init__(self, own: Iterable[np.random.Generator], common: np.random.Generator) -> None:
-        super().__init__(own)
-        self.common = common
+    def __init__(self, plan: bytes, batch: Batch) -> None:
+        self._plan, self._batch = plan, batch
+        self._made: dict[int, np.random.Generator] = {}
+
+    def __len__(self) -> int:
+        return len(self._batch.ids)
+
+    def __getitem__(self, row: int, /) -> np.random.Generator:
+        if row not in self._made:
+            ids = self._batch.ids[row, : self._batch.lengths[row]]
+            self._made[row] = _generator(self._plan + ids.astype("<i8").tobytes())
+        return self._made[row]
+
+    def __iter__(self) -> Iterator[np.random.Generator]:
+        return (self[row] for row in range(len(self)))
+
+    @cached_property
+    def common(self) -> np.random.Generator:
+        """The one for all texts."""
+        return _generator(self._plan)
 
 
 def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch) -> Generators:
@@ -27,9 +58,7 @@ def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch
 
     The target is left out, so that explanations for and against a label come from the same draws.
     """
-    plan = json.dumps([seed, method, dict(settings)], sort_keys=True).encode()
-    texts = (ids[:n].astype("<i8").tobytes() for ids, n in zip(batch.ids, batch.lengths, strict=True))
-    return Generators((_generator(plan + text) for text in texts), _generator(plan))
+    return Generators(json.dumps([seed, method, dict(settings)], sort_keys=True).encode(), batch)
 
 
 def _generator(content: bytes) -> np.random.Generator:
