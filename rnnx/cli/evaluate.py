@@ -78,7 +78,8 @@ def evaluate(
         typer.Option(
             "--explanations",
             metavar="FILE",
-            help="Results for --eraser from elsewhere; a method by the file's name.",
+            help="Results for --eraser from elsewhere, a method by the file's name; lines with "
+            '"signed": false have scores without a sign.',
         ),
     ] = None,
     export: Annotated[
@@ -145,7 +146,7 @@ def evaluate(
     loaded = loading.load(name, engine=engine, device=device)
     given = list(islice(inputs.with_words(rows, loaded, faults, fields), limit))
     judged = evaluation.judged(loaded, given, fields)
-    others = eraser.others(explanations, documents, given, judged, loaded)
+    others = eraser.others(explanations, documents, given, judged)
     named = asked or (served(loaded) if methods or not others else [])
     measured = evaluation.possible(loaded, judged) if metrics == "all" else measured
     if not judged:
