@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast, get_args
 import numpy as np
 
 from rnnx import registry, settings
+from rnnx.choosing import usable
 from rnnx.data.readers import Row
 from rnnx.errors import UnknownName, Unsupported, UsageError
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
@@ -175,7 +176,9 @@ def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
     """All metrics that the model and the texts can serve."""
     people = _marked(texts)
     return [
-        row.name for row in registry.metrics().values() if row.needs <= model.provides and (people or not row.marks)
+        row.name
+        for row in usable(registry.metrics()).values()
+        if row.needs <= model.provides and (people or not row.marks)
     ]
 
 
@@ -208,7 +211,8 @@ def evaluation(
         if row.needs - model.provides:
             lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
             raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
-    usual = [row for row in registry.metrics().values() if row.usual and (people or not row.marks)]
+    every = {} if chosen else usable(registry.metrics())
+    usual = [row for row in every.values() if row.usual and (people or not row.marks)]
     if removal not in get_args(FixedRemoval):
         raise UnknownName("removal", removal, get_args(FixedRemoval))
     made = (
