@@ -278,6 +278,8 @@ def test_formats(run: Run, tmp_path: Path) -> None:
         (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
         (["--removal", "sample"], "--removal"),
         (["--explanations", "x.jsonl"], "--eraser"),
+        (["--methods", "lrp", "--set", "ig.steps=4"], "a setting is given for ig, which is not measured"),
+        (["--metrics", "comp", "--set", "infidelity.draws=4"], "a setting is given for infidelity, which is not"),
         (["--methods", "attention", "-m", "sentiment-lstm"], "attention needs attention"),
     ],
 )
