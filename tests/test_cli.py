@@ -388,6 +388,41 @@ class TestPredict:
         assert {cell_len(line[: line.index("text")]) for line in lines} == {19}
 
 
+class TestTheSameOptions:
+    """Of commands that read texts."""
+
+    COMMANDS = (
+        ["compare", "--methods", "lrp,grad"],
+        ["evaluate", "--methods", "lrp", "--metrics", "comp"],
+        ["explain"],
+    )
+
+    @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+    def test_only_so_many_texts(self, run: Run, argv: list[str], tmp_path: Path) -> None:
+        source = tmp_path / "in.jsonl"
+        source.write_text('{"text": "fine"}\nnonsense\n{"text": "not bad"}\n{"text": "dull"}\nmore nonsense\n')
+        result = run(*argv, str(source), "--limit", "2", "-f", "json")
+        assert result.code == 0, result.err
+        found = json.loads(result.out)
+        texts = (
+            found["texts"] if argv[0] == "evaluate" else len(found["comparisons"] if argv[0] == "compare" else found)
+        )
+        assert texts == 2
+        assert "in.jsonl:2" in result.err
+        assert "in.jsonl:5" not in result.err
+
+    @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+    def test_how_it_is_read_and_that_a_bad_row_is_an_error(self, run: Run, argv: list[str]) -> None:
+        table = "review,stars\nnot bad at all,4\nbroken\n"
+        fine = run(*argv, "-", "--input-format", "csv", "-f", "json", stdin=table)
+        assert fine.code == 0, fine.err
+        assert "not bad at all,4" not in fine.out
+        strict = run(*argv, "-", "--input-format", "csv", "-f", "json", "--strict", stdin=table)
+        assert strict.code == 2
+        assert strict.err.splitlines()[-2] == "error: standard input:3: 1 columns, not 2 as the header has"
+        assert "--input-format 'cvs' is not one of" in run(*argv, "-", "--input-format", "cvs", stdin=table).err
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("argv", "error", "hint"),

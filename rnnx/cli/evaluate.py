@@ -38,7 +38,7 @@ def evaluate(
         str | None, typer.Option("--metrics", metavar="A,B", help="Metrics, or all; by default the usual ones below.")
     ] = None,
     model: options.Model = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many texts.")] = None,
+    limit: options.Limit = None,
     removal: Annotated[
         str,
         typer.Option(
@@ -94,6 +94,8 @@ def evaluate(
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = None,
+    input_format: options.InputFormat = None,
+    strict: options.Strict = False,
     marks_field: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +129,7 @@ def evaluate(
     eraser.ready(export, force)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
     asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.metrics()))
-    chosen, faults = _settings(set_), inputs.Faults(terminal)
+    chosen, faults = _settings(set_), inputs.Faults(terminal, strict=strict)
     from rnnx.models import catalog
 
     name = model or catalog.DEFAULT
@@ -137,7 +139,8 @@ def evaluate(
         rows = told(inputs.started((document.row for document in documents), faults), faults)
     else:
         marks = (marks_field,) if marks_field else MARKS
-        rows = inputs.rows(texts, terminal, Ask(fields, marks=marks, guess=not text_field, say=terminal.say), faults)
+        ask = Ask(fields, marks=marks, guess=not text_field, say=terminal.say)
+        rows = inputs.rows(texts, terminal, ask, faults, inputs.suffix(input_format))
     from rnnx import evaluation, loading, standings
     from rnnx.explainers import served
     from rnnx.models import batching

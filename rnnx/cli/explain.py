@@ -52,6 +52,7 @@ def explain(
     id_field: options.IdField = None,
     keep: options.Keep = None,
     input_format: options.InputFormat = None,
+    limit: options.Limit = None,
     errors: options.Errors = None,
     strict: options.Strict = False,
     workers: options.Workers = 1,
@@ -92,7 +93,7 @@ def explain(
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of, "trust": trust}
     flags = {name: value for name, value in flags.items() if value is not None}
     again = attending.Again(by, check)
-    given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()))
+    given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()), limit)
     shown = files.Shown(format_, color, background)
     work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
     if ray_address is not None and engine != options.RAY:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnx.cli import inputs, jobs, outputs
 from rnnx.cli.attending import Again
-from rnnx.cli.options import COLORS, EXPLAINED, INPUTS, choice
+from rnnx.cli.options import COLORS, EXPLAINED, choice
 from rnnx.cli.sinks import Target
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """What is read: the arguments, how their rows are understood; or saved explanations."""
+    """What is read: the arguments, how their rows are understood, and at most how many; or saved explanations."""
 
     arguments: list[str] | None
     text: tuple[str, ...] = ()
@@ -35,13 +35,7 @@ class Given:
     keep: tuple[str, ...] = ()
     kind: str | None = None
     saved: tuple[str, ...] = ()
-
-    @property
-    def suffix(self) -> str | None:
-        """The one that says how files are read, if theirs does not. Raises UsageError for a kind that is none."""
-        if self.kind is not None:
-            choice("--input-format", self.kind, INPUTS)
-        return self.kind and f".{self.kind}"
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ def explain(
     where: Mapping[str, str | None],
 ) -> None:
     """Explain what is given; ``asked`` is for ``explaining.explainer``, ``where`` names engine and device."""
-    kind = given.suffix
+    kind = inputs.suffix(given.kind)
     sources = inputs.sources(given.arguments, terminal)
     corpus = any(not isinstance(source, Row) for source in sources)
     summary = corpus or (again.attention and len(sources) > 1)
@@ -111,9 +105,9 @@ def explain(
 
     name = name or catalog.DEFAULT
     fields = inputs.text_fields(list(given.text), name)
-    faults, watch = inputs.Faults(terminal), jobs.Watch()
+    faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
     ask = Ask(fields, id=given.id, keep=given.keep, guess=not given.text, say=terminal.say, meter=watch.read)
-    entries = inputs.started(inputs.read(sources, terminal, ask, kind), faults)
+    entries = inputs.limited(inputs.started(inputs.read(sources, terminal, ask, kind), faults), given.limit)
     from rnnx.jobs import Explaining, Plan
     from rnnx.models import batching
 
@@ -127,7 +121,6 @@ def explain(
         faults=faults,
         watch=watch,
         workers=work.workers,
-        strict=work.strict,
     )
     more = tally.texts > 1 or style.format in ("csv", "csv-wide", "tsv")  # which have no room for the figures of a text
     if again.attention and more and style.format not in SUMMARIZED:
@@ -147,7 +140,7 @@ def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapp
     files = [None if name == "-" else Path(name) for name in given.saved]
     if not _needed(work.target, files, terminal):
         return
-    faults, watch = inputs.Faults(terminal), jobs.Watch()
+    faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
     found = chain.from_iterable(_saved(file, terminal, watch) for file in files)
     first = next(found, None)
     if first is None:
@@ -157,8 +150,8 @@ def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapp
     keep = given.keep or saved.columns(first[1])
     style = shown.style(work.target, terminal, keep, corpus=True)
     job = saved.Showing(style, zipped=zipped(work.target), by=again.by)
-    entries = chain([first], found)
-    jobs.run(job, entries, work.target, terminal, faults=faults, watch=watch, workers=work.workers, strict=work.strict)
+    entries = inputs.limited(chain([first], found), given.limit)
+    jobs.run(job, entries, work.target, terminal, faults=faults, watch=watch, workers=work.workers)
 
 
 def _saved(file: Path | None, terminal: Terminal, watch: jobs.Watch) -> Iterator[Found | LeftOut]:

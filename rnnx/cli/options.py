@@ -157,6 +157,7 @@ Errors = Annotated[
     typer.Option("--errors", metavar="FILE", help="Write there, as JSON lines, which rows were left out, and why."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A bad row is an error, and not left out.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many texts, the first ones.")]
 Workers = Annotated[
     int,
     typer.Option("--workers", min=1, max=256, help="So many processes, of one thread each; the results are the same."),
