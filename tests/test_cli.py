@@ -363,6 +363,25 @@ class TestPredict:
         rows = list(csv.DictReader(io.StringIO(run("predict", "-f", "csv", "-", stdin=REVIEWS).out)))
         assert [r["text"] for r in rows] == REVIEWS.splitlines()
 
+    def test_columns_are_carried_along(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.csv"
+        source.write_text('{"id": 7, "text": "a masterpiece", "label": "x", "about": ["a", 1]}\n{"text": "meh"}\n')
+        assert run("predict", str(source), "--keep", "id,label,about", "-o", str(target)).code == 0
+        first, second = csv.DictReader(io.StringIO(target.read_text()))
+        assert (first["id"], first["label"], first["given_label"], first["about"]) == ("7", "positive", "x", '["a", 1]')
+        assert (second["id"], second["about"]) == ("", "")
+
+    def test_it_goes_on_only_with_its_own_job(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.txt", tmp_path / "out.jsonl"
+        source.write_bytes(b"fine\nnot bad\ncaf\xe9\n")
+        for does, other in (("predict", "explain"), ("explain", "predict")):
+            assert run(does, str(source), "-o", str(target), "--strict", "--force").code == 2
+            refused = run(other, str(source), "-o", str(target), "--resume")
+            assert (refused.code, "method was" in refused.err) == (2, True)
+        again = run("predict", str(source), "-o", str(target), "--force", "--errors", str(tmp_path / "errors.jsonl"))
+        assert (again.code, f"wrote {target}: 2 texts" in again.err) == (0, True)
+        assert json.loads((tmp_path / "errors.jsonl").read_text())["reason"] == "not UTF-8"
+
     def test_labels_in_the_file_give_the_accuracy(self, run: Run, tmp_path: Path) -> None:
         source = tmp_path / "in.csv"
         source.write_text("text,verdict\na masterpiece,positive\nboring,positive\nsuperb,\n")

@@ -99,7 +99,7 @@ def explain(
     corpus = any(not isinstance(source, Row) for source in sources)
     summary = corpus or (again.attention and len(sources) > 1)
     style = shown.style(work.target, terminal, given.keep, corpus=corpus, summary=summary)
-    if not _needed(work.target, sources, terminal):
+    if not needed(work.target, sources, terminal):
         return
     from rnnx.models import catalog
 
@@ -138,7 +138,7 @@ def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapp
         listed = ", ".join(asked)
         raise UsageError(f"--from shows what was explained before; {listed} is settled there", "leave it out")
     files = [None if name == "-" else Path(name) for name in given.saved]
-    if not _needed(work.target, files, terminal):
+    if not needed(work.target, files, terminal):
         return
     faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
     found = chain.from_iterable(_saved(file, terminal, watch) for file in files)
@@ -164,7 +164,7 @@ def _saved(file: Path | None, terminal: Terminal, watch: jobs.Watch) -> Iterator
         raise DataError(f"{file} holds no saved explanations", "they are in .jsonl and .json files, also .gz")
 
 
-def _needed(target: Target, sources: list[Any], terminal: Terminal) -> bool:
+def needed(target: Target, sources: list[Any], terminal: Terminal) -> bool:
     """Whether there is something to do. Raises UsageError, DataError for files that would be lost."""
     target.check()
     for name in (target.output, target.errors):

@@ -223,6 +223,11 @@ def pairs(given: list[str] | None, option: str = "--set", example: str = "norm=l
     return found
 
 
+def names(given: list[str] | None) -> tuple[str, ...]:
+    """Names that are repeated, or several in one."""
+    return tuple(dict.fromkeys(name for part in given or [] for name in part.split(",") if name))
+
+
 def choice(option: str, value: str, allowed: tuple[str, ...]) -> str:
     """The value, or UsageError with the nearest allowed ones."""
     if value not in allowed:

@@ -39,11 +39,7 @@ class Long(Writer):
         return ([record.number, *values, *rest] for values in _values(e))
 
     def _table(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        stream = io.StringIO()
-        if self.style.screen:
-            rows = ([visible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-        csv.writer(stream, delimiter=self.delimiter, lineterminator="\n").writerows(rows)
-        return stream.getvalue().encode()
+        return written(rows, self.delimiter, screen=self.style.screen)
 
 
 class Tabbed(Long):
@@ -68,6 +64,15 @@ class Wide(Long):
         strongest = dict(_strongest(e))
         own = {"row": record.number, "text": e.text, **_of_text(e), **strongest, "id": plain(row.id)}
         return {**own, **kept(row, self.style.keep)}
+
+
+def written(rows: Iterable[Sequence[Any]], delimiter: str = ",", *, screen: bool = False) -> bytes:
+    """Rows of cells; on a ``screen``, what could steer it is made visible."""
+    stream = io.StringIO()
+    if screen:
+        rows = ([visible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return stream.getvalue().encode()
 
 
 def _strongest(e: Explanation) -> Iterator[tuple[str, str]]:
