@@ -14,49 +14,70 @@ from rnnx.jobs import Job, Window
 from rnnx.render.writers import Record, Style
 from rnnx.types import Attribution, Explanation, LeftOut, Phrases, Regions, Trace
 
-NONE = "not a saved explanation"
+NONE, MAKE = "not a saved explanation", "rnnx explain --format jsonl writes them"
 
 
 class Showing(Job):
-    """Rows of saved explanations to a format."""
+    """Rows of saved explanations to a format.
 
-    def __init__(self, style: Style, *, zipped: bool = False, by: str | None = None) -> None:
+    ``like`` is the first of them: where the format is a table, the others have the same columns, or are left out.
+    """
+
+    def __init__(self, style: Style, *, zipped: bool = False, by: str | None = None, like: Found | None = None) -> None:
         super().__init__(style, zipped=zipped)
-        self.by = by
+        self.by, self.like = by, like
+        first = None if like is None else self._record(like, 0)
+        self.columns = None if first is None or isinstance(first, LeftOut) else self.writer.columns(first)
 
     def found(self, window: Window) -> Iterator[Record | LeftOut]:
         """The explanations, with where their texts were from."""
         for number, entry in enumerate(window.entries, window.number):
-            found = entry if isinstance(entry, LeftOut) else record(entry, number)
-            if self.by is None or isinstance(found, LeftOut):
+            found = entry if isinstance(entry, LeftOut) else self._record(entry, number)
+            if isinstance(found, LeftOut) or self.columns in (None, self.writer.columns(found)):
                 yield found
             else:
-                (explanation,) = projected([found.explanation], self.by)
-                yield found._replace(explanation=explanation)
+                others = "its method, view or trust differs: the format jsonl has room for all"
+                yield LeftOut(entry[0], "other columns than the first explanation has", others)
+
+    def _record(self, entry: Found, number: int) -> Record | LeftOut:
+        found = record(entry, number)
+        if self.by is None or isinstance(found, LeftOut):
+            return found
+        (explanation,) = projected([found.explanation], self.by)
+        return found._replace(explanation=explanation)
 
     def elsewhere(self) -> Callable[[], Job]:
         """Nothing else is needed."""
-        return partial(Showing, self.style, zipped=self.zipped, by=self.by)
+        return partial(Showing, self.style, zipped=self.zipped, by=self.by, like=self.like)
+
+
+def wrong(entry: Found | LeftOut) -> LeftOut | None:
+    """Why a row holds no saved explanation, if it does not."""
+    found = entry if isinstance(entry, LeftOut) else record(entry, 0)
+    return found if isinstance(found, LeftOut) else None
 
 
 def record(found: Found, number: int) -> Record | LeftOut:
     """A saved explanation, the ``number``-th; or what is wrong with it."""
     where, data = found
+    if not isinstance(data, Mapping):
+        return LeftOut(where, NONE, "not an object with fields", hint=MAKE)
     try:
         e = Explanation.from_dict(data)
         _check(e)
         source = data.get("source") or {}
+        if not isinstance(source.get("columns") or {}, Mapping):
+            raise ValueError("its columns are no object with fields")
         row = Row(e.text, None, str(source.get("where", where)), None, source.get("id"), source.get("columns"))
         return Record(int(source.get("row", number)), row, e)
     except (ValueError, TypeError, AttributeError) as error:
-        return LeftOut(where, NONE, str(error), hint="rnnx explain --format jsonl writes them")
+        return LeftOut(where, NONE, str(error), hint=MAKE)
 
 
-def columns(data: Any) -> tuple[str, ...]:
+def columns(found: Found) -> tuple[str, ...]:
     """The names of the columns that were kept beside a saved explanation."""
-    source = data.get("source") if isinstance(data, Mapping) else None
-    found = source.get("columns") if isinstance(source, Mapping) else None
-    return tuple(map(str, found)) if isinstance(found, Mapping) else ()
+    source = found[1].get("source") or {}
+    return tuple(map(str, source.get("columns") or ()))
 
 
 def _check(e: Explanation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,10 @@ from rnnx.errors import DataError, UsageError
 from rnnx.render import palette
 from rnnx.render.tally import attended
 from rnnx.render.writers import SUFFIXES, SUMMARIZED, Style
+from rnnx.types import LeftOut
 
 if TYPE_CHECKING:
     from rnnx.data.readers import Found
-    from rnnx.types import LeftOut
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def explain(
 def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapping[str, Any], again: Again) -> None:
     """Show saved explanations."""
     if given.arguments:
-        raise UsageError("--from shows what was explained before; texts do not go with it", "leave one of them out")
+        raise UsageError(
+            "--from shows what was explained before; texts do not go with it", "repeat --from for several files"
+        )
     if again.attention:
         raise UsageError("--check and --by unit ask the model, which --from does without", "leave one of them out")
     if asked:
@@ -141,16 +143,16 @@ def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapp
     if not needed(work.target, files, terminal):
         return
     faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
-    found = chain.from_iterable(_saved(file, terminal, watch) for file in files)
-    first = next(found, None)
-    if first is None:
-        raise DataError("no saved explanation in what was given", "rnnx explain --format jsonl writes them")
+    rows = chain.from_iterable(_saved(file, terminal, watch) for file in files)
     from rnnx import saved
 
-    keep = given.keep or saved.columns(first[1])
-    style = shown.style(work.target, terminal, keep, corpus=True)
-    job = saved.Showing(style, zipped=zipped(work.target), by=again.by)
-    entries = inputs.limited(chain([first], found), given.limit)
+    none = DataError("no saved explanation in what was given", saved.MAKE)
+    found, ahead = tee(inputs.begun(rows, faults, saved.wrong, none))
+    first = next(entry for entry in ahead if not isinstance(entry, LeftOut) and not saved.wrong(entry))
+    del ahead  # which would keep all that is read
+    style = shown.style(work.target, terminal, given.keep or saved.columns(first), corpus=True)
+    job = saved.Showing(style, zipped=zipped(work.target), by=again.by, like=first)
+    entries = inputs.limited(found, given.limit)
     jobs.run(job, entries, work.target, terminal, faults=faults, watch=watch, workers=work.workers)
 
 

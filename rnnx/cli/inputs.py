@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from rnnx.cli.options import INPUTS, choice
 from rnnx.cli.terminal import Terminal
@@ -174,16 +174,24 @@ def started(found: Iterator[Entry], faults: Fault) -> Iterator[Entry]:
 
     Raises DataError if there is none, or none for very long; ``faults`` hears why.
     """
-    begin: list[Entry] = []
+    error = DataError("no text in what was given", "a text a line, or a file with a field of texts")
+    return begun(found, faults, lambda entry: None if isinstance(entry, Row) else entry, error)
+
+
+def begun(found: Iterator[T], faults: Fault, wrong: Callable[[T], LeftOut | None], none: DataError) -> Iterator[T]:
+    """The same, the first one read with which nothing is ``wrong``. Raises ``none`` as ``started`` does."""
+    begin, bad = list[T](), list[LeftOut]()
     for entry in found:
         begin.append(entry)
-        if isinstance(entry, Row):
+        fault = wrong(entry)
+        if fault is None:
             return chain(begin, found)
-        if len(begin) == HOPELESS:
-            raise DataError(f"none of the first {HOPELESS:,} rows can be used; {begin[0]}", "look at the first of them")
-    for entry in begin:
-        faults(cast(LeftOut, entry))
-    raise DataError("no text in what was given", "a text a line, or a file with a field of texts")
+        bad.append(fault)
+        if len(bad) == HOPELESS:
+            raise DataError(f"none of the first {HOPELESS:,} rows can be used; {bad[0]}", "look at the first of them")
+    for fault in bad:
+        faults(fault)
+    raise none
 
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:

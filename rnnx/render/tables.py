@@ -23,11 +23,14 @@ class Long(Writer):
 
     delimiter = ","
 
+    def columns(self, record: Record) -> Sequence[str]:
+        """Which there are."""
+        e = record.explanation
+        return ["row", *_names(e), *_of_text(e), "id", *kept(record.row, self.style.keep)]
+
     def head(self, first: Record) -> bytes:
         """The names of the columns."""
-        e = first.explanation
-        names = ["row", *_names(e), *_of_text(e), "id", *kept(first.row, self.style.keep)]
-        return self._table([names])
+        return self._table([self.columns(first)])
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """The tokens or phrases of each text."""
@@ -51,9 +54,9 @@ class Tabbed(Long):
 class Wide(Long):
     """CSV with a row a text, and its strongest tokens in a column or two."""
 
-    def head(self, first: Record) -> bytes:
-        """The names of the columns."""
-        return self._table([list(self._wide(first))])
+    def columns(self, record: Record) -> Sequence[str]:
+        """Which there are."""
+        return list(self._wide(record))
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """The texts."""

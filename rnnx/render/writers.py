@@ -79,6 +79,10 @@ class Writer:
     def __init__(self, style: Style) -> None:
         self.style = style
 
+    def columns(self, record: Any) -> Sequence[str]:
+        """The names of its columns, where all records stand in one table."""
+        return ()
+
     def head(self, first: Any) -> bytes:
         """What stands before the first record."""
         return b""
