@@ -220,6 +220,25 @@ class TestInputs:
         assert f"{saved}:1: not a saved explanation; schema None is not 1" in none.err
         assert "error: no saved explanation in what was given" in none.err
 
+    @pytest.mark.parametrize("kind", ["jsonl", "csv-wide", "plain", "html"])
+    def test_saved_explanations_that_cannot_be_shown(self, run: Run, small: str, kind: str, tmp_path: Path) -> None:
+        """Edited by hand where no check looks: the others are shown as they would be alone."""
+        saved, alone = tmp_path / "saved.jsonl", tmp_path / "alone.jsonl"
+        good = json.loads(run("explain", "a good film", "-m", small, "-f", "jsonl").out)
+        odd = {
+            **good,
+            "diagnostics": {**good["diagnostics"], "trust": {"level": [float("inf")]}},
+            "settings": {"a": float("inf")},
+        }
+        for path, items in ((saved, [good, odd, good]), (alone, [good, good])):
+            path.write_text("".join(json.dumps(item) + "\n" for item in items))
+        result, expected = (run("explain", "--from", str(path), "-f", kind) for path in (saved, alone))
+        assert result.code == 0, result.err
+        if kind != "csv-wide":  # which shows neither
+            assert f"warning: {saved}:2: not a saved explanation; " in result.err
+        if kind == "jsonl":
+            assert result.out == expected.out
+
     @pytest.mark.parametrize("kind", ["csv", "csv-wide", "parquet"])
     def test_saved_explanations_of_several_kinds_do_not_share_a_table(
         self, run: Run, small: str, kind: str, tmp_path: Path
