@@ -378,6 +378,8 @@ class TestPredict:
             assert run(does, str(source), "-o", str(target), "--strict", "--force").code == 2
             refused = run(other, str(source), "-o", str(target), "--resume")
             assert (refused.code, "method was" in refused.err) == (2, True)
+        spoilt = run("predict", str(source), "-o", str(target), "--force", "--errors", str(source))
+        assert (spoilt.code, "would be read and written" in spoilt.err) == (2, True)
         again = run("predict", str(source), "-o", str(target), "--force", "--errors", str(tmp_path / "errors.jsonl"))
         assert (again.code, f"wrote {target}: 2 texts" in again.err) == (0, True)
         assert json.loads((tmp_path / "errors.jsonl").read_text())["reason"] == "not UTF-8"

@@ -198,7 +198,8 @@ def test_an_interrupted_run_goes_on(run: Run, tmp_path: Path) -> None:
     assert without_times(first.out) == without_times(whole.out)
     lines = records.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 12 * 4
-    records.write_text("".join(lines[:20]) + lines[20][:30])  # a kill in the middle of a line
+    strange = '5\n{"text": 1}\n'
+    records.write_text("".join(lines[:20]) + strange + lines[20][:30])  # a kill in the middle of a line
     again = run("evaluate", REVIEWS, *FAST, "-f", "json", "--records", str(records))
     assert "19 explanations are in" in again.err
     assert without_times(again.out) == without_times(whole.out)
@@ -276,6 +277,7 @@ def test_formats(run: Run, tmp_path: Path) -> None:
         (["--export", str(Path(REVIEWS).parent)], "has files in it already"),
         (["--fail-over", "comp=0.3", "--metrics", "suff"], "comprehensiveness, which is not measured"),
         (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
+        (["--records", "/dev/null"], "--records /dev/null is no file"),
         (["--removal", "sample"], "--removal"),
         (["--explanations", "x.jsonl"], "--eraser"),
         (["--methods", "lrp", "--set", "ig.steps=4"], "a setting is given for ig, which is not measured"),

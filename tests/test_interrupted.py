@@ -249,6 +249,12 @@ class TestRefused:
             assert (result.code, said in result.err) == (2, True), result.err
         assert not list(tmp_path.iterdir())
 
+    def test_errors_that_cannot_be_written_are_named(self, run: Run, small: str, tmp_path: Path) -> None:
+        target, errors = tmp_path / "x.jsonl", tmp_path / "none" / "errors.jsonl"
+        result = run("explain", "good", "-m", small, "-o", str(target), "--errors", str(errors))
+        assert (result.code, f"error: {errors}: No such file" in result.err) == (2, True), result.err
+        assert not list(tmp_path.iterdir())
+
     @pytest.mark.parametrize("does", ["explain", "predict"])
     def test_a_stream_that_leads_to_a_file_is_written_and_not_replaced(self, does: str, tmp_path: Path) -> None:
         found = tmp_path / "found.jsonl"

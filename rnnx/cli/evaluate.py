@@ -125,6 +125,8 @@ def evaluate(
     kind = outputs.pick(format_, output, terminal, color, MORE)
     if records and output and Path(records).resolve() == Path(output).resolve():
         raise UsageError(f"--records and --output are both {output}", "write to two files")
+    if records and not outputs.ordinary(Path(records)):
+        raise UsageError(f"--records {records} is no file", "name one that is read and written")
     choice("--removal", removal, REMOVALS)
     eraser.ready(export, force)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, tee
 from pathlib import Path
@@ -168,13 +168,23 @@ def _saved(file: Path | None, terminal: Terminal, watch: jobs.Watch) -> Iterator
 
 def needed(target: Target, sources: list[Any], terminal: Terminal) -> bool:
     """Whether there is something to do. Raises UsageError, DataError for files that would be lost."""
+    apart((target.output, target.errors), sources)
+    return unfinished(target, terminal)
+
+
+def unfinished(target: Target, terminal: Terminal) -> bool:
+    """Whether not all is done already. Raises UsageError, DataError for files that would be lost."""
     target.check()
-    for name in (target.output, target.errors):
-        if name is not None and any(isinstance(source, Path) and _same(source, Path(name)) for source in sources):
-            raise UsageError(f"{name} would be read and written", "choose another --output")
     if target.whole():
         terminal.say(f"{target.output} is whole already; --force makes it again")
     return not target.whole()
+
+
+def apart(names: Iterable[str | None], sources: list[Any]) -> None:
+    """Raise UsageError if a file that is read would be written."""
+    for name in names:
+        if name is not None and any(isinstance(source, Path) and _same(source, Path(name)) for source in sources):
+            raise UsageError(f"{name} would be read and written", "choose another name")
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -48,7 +48,8 @@ def predict(
     looks = terminal.looks(color, terminal.stdout) if kind == "text" else {}
     style = Style(kind, kept, target.stdout and terminal.stdout.isatty(), console=looks)
     found = inputs.sources(texts, terminal)
-    if not files.needed(target, [], terminal):
+    files.apart([errors], found)  # what is read may be the output, which takes its place when it is whole
+    if not files.unfinished(target, terminal):
         return
     from rnnx.models import catalog
 
