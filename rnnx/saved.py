@@ -56,8 +56,7 @@ class Showing(Job):
             if isinstance(found, LeftOut) or self.columns in (None, self.writer.columns(found)):
                 yield found
             else:
-                others = "its method, view or trust differs: the format jsonl has room for all"
-                yield LeftOut(entry[0], "other columns than the first explanation has", others)
+                yield LeftOut(entry[0], "other columns than the first explanation has", "jsonl has room for both")
 
     def _record(self, entry: Found, number: int) -> Record | LeftOut:
         found = record(entry, number)
