@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from rnnx import registry, settings
-from rnnx.errors import Unsupported
+from rnnx.errors import PluginError, Unsupported
 from rnnx.models import catalog
 from rnnx.models.protocols import Classifier
-from rnnx.registry import Method, View
+from rnnx.registry import Method, Metric, View
 
 DEFAULTS = ("lrp", "ig", "grad-x-input", "grad", "occlusion")  # the most faithful first, see docs/faithfulness.md
+
+_Row = TypeVar("_Row", Method, Metric)
+
+
+def usable(table: Mapping[str, _Row]) -> dict[str, _Row]:
+    """Of methods or metrics those that can be asked when all are; it is warned of others, of other packages."""
+    found = {}
+    for name, row in table.items():
+        try:
+            if not row.function.startswith("rnnx."):
+                if isinstance(row, Method):
+                    settings.signature(row.function)
+                registry.load(row.function)
+            found[name] = row
+        except PluginError as error:
+            warnings.warn(f"{error.message}; left out", stacklevel=2)
+    return found
 
 
 def choose(
@@ -50,7 +68,7 @@ def require(model: Classifier, needs: frozenset[str], what: str) -> None:
     missing = needs - model.provides
     if not missing:
         return
-    works = [name for name, other in registry.methods().items() if other.needs <= model.provides]
+    works = [name for name, other in usable(registry.methods()).items() if other.needs <= model.provides]
     hint = f"methods for this model: {', '.join(works)}"
     if missing & {"attention", "attended"}:
         hint += f"; models with attention: {', '.join(catalog.with_attention())}"
@@ -69,7 +87,7 @@ def _check_of(model: Classifier, row: Method | View, given: Mapping[str, Any]) -
         return
     works = [
         name
-        for name, other in registry.methods().items()
+        for name, other in usable(registry.methods()).items()
         if other.needs <= model.provides and settings.fit(other.function, {"of": "prob"}) == 2
     ]
     message = f"{row.name} shares out the target's logit; it cannot explain {given['of']!r}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from rnnx import registry, settings
 from rnnx.choosing import DEFAULTS as FAITHFUL
+from rnnx.choosing import usable
 from rnnx.comparisons import Comparison, Side, What
 from rnnx.contending import Answer, Asked, Column, Contender, answers, checked, faithfulness
 from rnnx.data.readers import Fault
@@ -92,7 +93,7 @@ def _names(model: Classifier, methods: Sequence[str] | str | None) -> list[str]:
         usual = DEFAULTS if "gradients" in model.provides else WITHOUT_GRADIENTS
         return [name for name in usual if registry.method(name).needs <= model.provides]
     if methods == "all":
-        return list(registry.methods())
+        return list(usable(registry.methods()))
     return [registry.method(name).name for name in dict.fromkeys([methods] if isinstance(methods, str) else methods)]
 
 

@@ -7,6 +7,7 @@
     ├── DataError         a file or a text that cannot be read
     │   └── Unexplained   texts that a method cannot explain, and why
     ├── ModelError        a checkpoint that cannot be loaded
+    ├── PluginError       a method or metric of another package that cannot be imported
     └── Unsupported       a method asked of a model that cannot serve it
 
 Each carries one line that says what is wrong, and a hint that says what to do; the command line prints
@@ -49,6 +50,10 @@ class Unexplained(DataError):
 
 class ModelError(RnnxError):
     """A checkpoint cannot be found or loaded."""
+
+
+class PluginError(RnnxError):
+    """A method or metric of another package cannot be imported, or is none."""
 
 
 class Unsupported(RnnxError):

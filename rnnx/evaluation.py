@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast, get_args
 import numpy as np
 
 from rnnx import registry, settings
+from rnnx.choosing import usable
 from rnnx.data.readers import Row
 from rnnx.errors import UnknownName, Unsupported, UsageError
 from rnnx.explainers import RANDOM, Explainer, among, explainer, served
@@ -175,7 +176,9 @@ def possible(model: Classifier, texts: Sequence[Judged]) -> list[str]:
     """All metrics that the model and the texts can serve."""
     people = _marked(texts)
     return [
-        row.name for row in registry.metrics().values() if row.needs <= model.provides and (people or not row.marks)
+        row.name
+        for row in usable(registry.metrics()).values()
+        if row.needs <= model.provides and (people or not row.marks)
     ]
 
 
@@ -197,8 +200,8 @@ def evaluation(
     """What is to be measured: all methods that the model can serve, or those given, beside the baseline ``random``.
 
     ``metrics``: the usual ones that the model and the texts can serve, or those named. ``given`` are settings, by
-    method or metric. Raises UnknownName, UsageError for two methods of one name, ConfigError for a setting, Unsupported
-    for what cannot be served.
+    method or metric. Raises UnknownName, UsageError for two methods of one name and for settings of what is not
+    measured, ConfigError for a setting, Unsupported for what cannot be served.
     """
     names, chosen = methods or served(model), [registry.metric(name) for name in metrics]
     people = _marked(texts)
@@ -208,7 +211,8 @@ def evaluation(
         if row.needs - model.provides:
             lacking = " and ".join(registry.NEEDS.get(name, name) for name in sorted(row.needs - model.provides))
             raise Unsupported(f"{row.name} needs {lacking}, which {model.name} does not have", "leave it out")
-    usual = [row for row in registry.metrics().values() if row.usual and (people or not row.marks)]
+    every = {} if chosen else usable(registry.metrics())
+    usual = [row for row in every.values() if row.usual and (people or not row.marks)]
     if removal not in get_args(FixedRemoval):
         raise UnknownName("removal", removal, get_args(FixedRemoval))
     made = (
@@ -221,11 +225,18 @@ def evaluation(
             raise UsageError(f"two methods are called {method.name}", "give the file of explanations another name")
         explainers[method.name] = method
     rows = {row.name: row for row in chosen or usual}
-    options = {name: _options(row, (given or {})[name]) for name, row in rows.items() if name in (given or {})}
+    options = _options(rows, explainers, given or {})
     return Evaluation(model, texts, explainers, rows, cast(FixedRemoval, removal), seed, options)
 
 
-def _options(row: Metric, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that were given, checked. Raises UnknownName, ConfigError."""
-    found = settings.resolve(row.name, row.function, given)
-    return {name: found[name] for name in given}
+def _options(
+    rows: Mapping[str, Metric], methods: Collection[str], given: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The settings of the metrics that were given, checked. Raises UnknownName, ConfigError; UsageError for those of
+    what is neither a metric nor one of the ``methods``.
+    """
+    if others := sorted(given.keys() - rows.keys() - set(methods)):
+        hint = f"measured are {', '.join([*methods, *rows])}"
+        raise UsageError(f"a setting is given for {others[0]}, which is not measured", hint)
+    found = {name: settings.resolve(name, row.function, given[name]) for name, row in rows.items() if name in given}
+    return {name: {setting: values[setting] for setting in given[name]} for name, values in found.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnx import registry, settings
-from rnnx.choosing import choose
+from rnnx.choosing import choose, usable
 from rnnx.errors import Unexplained
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.seeds import generators
@@ -81,7 +81,7 @@ def explainer(model: Classifier, name: str, given: Mapping[str, Any], seed: int 
 
 def served(model: Classifier) -> list[str]:
     """The methods that the model can serve."""
-    return [name for name, row in registry.methods().items() if row.needs <= model.provides]
+    return [name for name, row in usable(registry.methods()).items() if row.needs <= model.provides]
 
 
 def _at_random(model: Classifier, batch: Batch, target: Integers, rngs: Sequence[np.random.Generator]) -> Array:

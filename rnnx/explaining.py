@@ -21,7 +21,7 @@ from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
 from rnnx.models.scores import probabilities
 from rnnx.models.texts import Text, checked, references
 from rnnx.registry import Method, View
-from rnnx.streaming import Compute, computed, window
+from rnnx.streaming import Compute, Windowed, computed, window
 from rnnx.types import Evidence, Explanation, Item, LeftOut, Prediction, Token
 
 if TYPE_CHECKING:
@@ -39,9 +39,13 @@ def predict(
     A text may be a mapping, of which the model's own fields are read, or those of ``fields``; see ``explain``, also
     for ``left_out``.
     """
-    together = partial(window, model, compute=_predicted)
-    found = computed(checked(model, texts, fields), together, left_out)
+    found = computed(checked(model, texts, fields), predictor(model), left_out)
     return (prediction for _, _, prediction in found)
+
+
+def predictor(model: Classifier) -> Windowed:
+    """What predicts texts window by window: of each its prediction, or the Unexplained that says why there is none."""
+    return partial(window, model, compute=_predicted)
 
 
 def explain(

@@ -75,10 +75,8 @@ def _results(evaluation: Evaluation, method: Explainer, records: Sequence[Record
         shown = distributions(model, batch, ranked, (*THRESHOLDS, share), evaluation.removal)
         whole, hard = probabilities(model.forward(batch)), chosen(batch, ranked, share)
         for place, i in enumerate(rows):
-            n = len(records[i].scores)
-            found[i] = _result(
-                model, records[i].text, ranked[place, :n], spans(hard[place]), whole[place], shown[:, place]
-            )
+            own = ranked[place, : len(records[i].scores)], spans(hard[place]), whole[place], shown[:, place]
+            found[i] = {**_result(model, records[i].text, *own), "signed": method.signed}
     return found
 
 
@@ -109,25 +107,25 @@ def _result(
     }
 
 
-def given(path: Path, documents: Sequence[eraser.Document], texts: Sequence[Judged], model: Classifier) -> Explainer:
+def given(path: Path, documents: Sequence[eraser.Document], texts: Sequence[Judged]) -> Explainer:
     """The explanations of a file as a method by its name; each token has the score of its word. Its settings are a
-    digest of the scores: what was measured of other ones is not of these.
+    digest of the scores: what was measured of other ones is not of these. It can explain these very ``texts`` alone:
+    two may be the same, or the same to the model, and have other scores.
 
     Raises DataError for a file without a score for each word of each text.
     """
-    found, by_text = eraser.explanations(path), dict[bytes, list[float]]()
-    digest = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+    (found, signed), by_text = eraser.explanations(path), dict[int, list[float]]()
+    digest = hashlib.sha256(repr((sorted(found.items()), signed)).encode()).hexdigest()
     for document, text in zip(documents, texts, strict=True):
         scores = found.get(document.name)
         if scores is None or len(scores) != len(document.row.text.split(" ")):
             raise DataError(f"{path}: {document.name} has not one score a word", "take the results of this folder")
-        ids: Integers = collated(model, [text]).ids[0]
-        by_text[ids.tobytes()] = document.spread(scores, [token.start for token in text.tokens])
+        by_text[id(text.tokens)] = document.spread(scores, [token.start for token in text.tokens])
 
     def read(_: Classifier, batch: Batch, target: Integers, **__: str) -> Array:
         scores = np.zeros(batch.ids.shape)
-        for own, ids, n in zip(scores, batch.ids, batch.lengths.tolist(), strict=True):
-            own[:n] = by_text[ids[:n].tobytes()]
+        for own, tokens in zip(scores, batch.tokens, strict=True):
+            own[: len(tokens)] = by_text[id(tokens)]
         return scores
 
-    return Explainer(path.stem, True, False, read, {"sha256": digest}, again=False)
+    return Explainer(path.stem, signed, False, read, {"sha256": digest}, again=False)

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnx import __version__, explaining, loading
-from rnnx.data.readers import ARGUMENT, Entry, Fault, Row
+from rnnx.data.readers import ARGUMENT, Fault, Row
 from rnnx.errors import Unexplained
 from rnnx.models import batching, catalog
 from rnnx.models.texts import WORDLESS, Text, tokenize
 from rnnx.render.tally import Tally
-from rnnx.render.writers import Record, Style, writer
+from rnnx.render.writers import FORMATS, Record, Style, writer
 from rnnx.streaming import sizes
 from rnnx.types import Explanation, LeftOut
 
@@ -103,24 +103,25 @@ def computed(job: Job, found: Iterable[Window], workers: int = 1) -> Iterator[Ch
 
 
 class Job:
-    """Windows to chunks. A window has at ``most`` so many rows, or as many as usual."""
+    """Windows to chunks. A window has at ``most`` so many rows, or as many as usual; it writes one of ``formats``."""
 
     most: int | None = None
+    formats: Mapping[str, str] = FORMATS
 
     def __init__(self, style: Style, *, zipped: bool) -> None:
-        self.style, self.zipped, self.writer = style, zipped, writer(style)
+        self.style, self.zipped, self.writer = style, zipped, writer(style, self.formats)
 
     def __call__(self, window: Window) -> Chunk:
         """What a window comes to."""
         chunk = Chunk(window.end, window.digest)
-        records: list[Record] = []
+        records: list[Any] = []
         for found in self.found(window):
             if isinstance(found, LeftOut):
                 chunk.left_out.append(found)
                 chunk.tally.leave_out(found)
             else:
                 records.append(found)
-                chunk.tally.add(found.explanation, found.row.where)
+                self.count(chunk.tally, found)
         if records:
             chunk.head = self.packed(self.writer.head(records[0]))
             chunk.rows = self.packed(self.writer.rows(records))
@@ -130,9 +131,13 @@ class Job:
         """The bytes as they are written; what is packed by itself can stand one behind the other."""
         return gzip.compress(data, mtime=0) if data and self.zipped else data
 
-    def found(self, window: Window) -> Iterator[Record | LeftOut]:
-        """Of each row its explanation, or why it has none, in order."""
+    def found(self, window: Window) -> Iterator[Any]:
+        """Of each row its record, or the LeftOut that says why it has none, in order."""
         raise NotImplementedError
+
+    def count(self, tally: Tally, record: Any) -> None:
+        """Count a record: an explanation, in most jobs."""
+        tally.add(record.explanation, record.row.where)
 
     def elsewhere(self) -> Callable[[], Job]:
         """What makes the same in another process."""
@@ -143,76 +148,97 @@ class Job:
         return {"rnnx": __version__, "numpy": np.__version__, "style": asdict(self.style), "zipped": self.zipped}
 
 
-class Explaining(Job):
+class Asking(Job):
+    """Asks the model of a plan about rows. Raises ModelError, UsageError."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.style, zipped=plan.zipped)
+        self.plan = plan
+        self.model = loading.load(plan.model, engine=plan.engine, device=plan.device)
+
+    def found(self, window: Window) -> Iterator[Any]:
+        """Ask about the rows together."""
+        texts = [entry if isinstance(entry, LeftOut) else self.text(entry) for entry in window.entries]
+        answers = self.answers([text for text in texts if not isinstance(text, LeftOut)])
+        for number, (entry, text) in enumerate(zip(window.entries, texts, strict=True), window.number):
+            if isinstance(text, LeftOut):
+                yield text
+            elif isinstance(answer := next(answers), Unexplained):
+                yield LeftOut(entry.where, answer.message, hint=answer.hint)
+            else:
+                yield self.record(number, entry, answer)
+
+    def text(self, row: Row) -> Text | LeftOut:
+        """The tokens of a row, or why there is nothing to ask about."""
+        text, tokens = tokenize(self.model, row.item, self.plan.fields)
+        if not tokens:
+            return LeftOut(row.where, WORDLESS, hint=f"give at least one word, not only {text[:40]!r}")
+        return text, tokens
+
+    def answers(self, texts: Sequence[Text]) -> Iterator[Any]:
+        """What is found of each text, or the Unexplained that says why nothing is."""
+        raise NotImplementedError
+
+    def record(self, number: int, row: Row, answer: Any) -> Any:
+        """What is written of a row."""
+        return Record(number, row, answer)
+
+    def describe(self) -> dict[str, Any]:
+        """The model by its content."""
+        plan, digest = self.plan, hashlib.blake2b(digest_size=8)
+        for file in catalog.files(plan.model):
+            digest.update(file.read_bytes())
+        asked = {"model": plan.model, "weights": digest.hexdigest(), "engine": plan.engine, "device": plan.device}
+        return {**super().describe(), **asked, "fields": plan.fields}
+
+
+class Explaining(Asking):
     """Explains rows as planned; see ``explaining.explain`` for what is raised while it is made.
 
     ``left_out`` hears of bad rows of files that settings name.
     """
 
     def __init__(self, plan: Plan, left_out: Fault | None = None) -> None:
-        super().__init__(plan.style, zipped=plan.zipped)
-        self.plan = plan
-        self.model = loading.load(plan.model, engine=plan.engine, device=plan.device)
+        super().__init__(plan)
         told = left_out or (lambda what: None)
         self.explainer = explaining.explainer(self.model, fields=plan.fields, left_out=told, **plan.asked)
         self.most = self.explainer.most
-        self._again([])  # which raises at once what it would later
+        self.answers([])  # which raises at once what it would later
 
-    def found(self, window: Window) -> Iterator[Record | LeftOut]:
-        """Explain the rows together."""
-        texts = [self._text(entry) for entry in window.entries]
-        explained = self._again(self.explainer([text for text in texts if not isinstance(text, LeftOut)]))
-        for number, (entry, text) in enumerate(zip(window.entries, texts, strict=True), window.number):
-            if isinstance(entry, LeftOut):
-                yield entry
-            elif isinstance(text, LeftOut):
-                yield text
-            elif isinstance(explanation := next(explained), Unexplained):
-                yield LeftOut(entry.where, explanation.message, hint=explanation.hint)
-            else:
-                yield Record(number, entry, explanation)
-
-    def elsewhere(self) -> Callable[[], Job]:
-        """The plan is all that is needed."""
-        return partial(_explaining, self.plan)
-
-    def describe(self) -> dict[str, Any]:
-        """The model by its content, and the method."""
-        plan, digest = self.plan, hashlib.blake2b(digest_size=8)
-        for file in catalog.files(plan.model):
-            digest.update(file.read_bytes())
-        asked = {"model": plan.model, "weights": digest.hexdigest(), "engine": plan.engine, "device": plan.device}
-        again = {"by": plan.by, "check": plan.check}
-        return {**super().describe(), **asked, "fields": plan.fields, **again, **self.explainer.describe()}
-
-    def _again(self, found: Sequence[Explanation | Unexplained]) -> Iterator[Explanation | Unexplained]:
+    def answers(self, texts: Sequence[Text]) -> Iterator[Explanation | Unexplained]:
         """Explanations with what was asked for beside them."""
-        plan, good = self.plan, [e for e in found if isinstance(e, Explanation)]
+        plan, found = self.plan, self.explainer(texts)
         if plan.by is None and not plan.check:
             return iter(found)
         from rnnx import attending  # which most do without
 
-        seed = int(plan.asked.get("seed", 0))
+        good, seed = [e for e in found if isinstance(e, Explanation)], int(plan.asked.get("seed", 0))
         looked_at = attending.again(self.model, good, by=plan.by, check=plan.check, seed=seed)
         return (e if isinstance(e, Unexplained) else next(looked_at) for e in found)
 
-    def _text(self, entry: Entry) -> Text | LeftOut:
+    def text(self, row: Row) -> Text | LeftOut:
         """The tokens of a row, or why it cannot be explained."""
-        if isinstance(entry, LeftOut):
-            return entry
-        if strange := _control(entry):
-            return LeftOut(entry.where, "control characters in the text", strange, hint="take them out")
-        text, tokens = tokenize(self.model, entry.item, self.plan.fields)
-        if not tokens:
-            return LeftOut(entry.where, WORDLESS, hint=f"give at least one word, not only {text[:40]!r}")
-        if len(tokens) > LONGEST:
-            return LeftOut(entry.where, f"more than {LONGEST:,} tokens", f"it has {len(tokens):,}", hint="split it")
-        return text, tokens
+        if strange := _control(row):
+            return LeftOut(row.where, "control characters in the text", strange, hint="take them out")
+        found = super().text(row)
+        if not isinstance(found, LeftOut) and len(found[1]) > LONGEST:
+            return LeftOut(row.where, f"more than {LONGEST:,} tokens", f"it has {len(found[1]):,}", hint="split it")
+        return found
+
+    def elsewhere(self) -> Callable[[], Job]:
+        """The plan is all that is needed."""
+        return partial(planned, Explaining, self.plan)
+
+    def describe(self) -> dict[str, Any]:
+        """The model, and the method."""
+        again = {"by": self.plan.by, "check": self.plan.check}
+        return {**super().describe(), **again, **self.explainer.describe()}
 
 
-def _explaining(plan: Plan) -> Job:
+def planned(kind: Callable[[Plan], Job], plan: Plan) -> Job:
+    """Such a job, in a process of its own."""
     batching.hold_memory()
-    return Explaining(plan)
+    return kind(plan)
 
 
 def _control(row: Row) -> str:

@@ -12,6 +12,8 @@ from rnnx import __version__
 from rnnx.errors import DataError
 from rnnx.evaluation import Evaluation, Record, collated
 
+FIELDS = {*Record._fields, "settings"}  # of a line
+
 
 def header(evaluation: Evaluation) -> dict[str, Any]:
     """What must be the same for records to belong to an evaluation: the model and what it says, and the texts."""
@@ -46,7 +48,7 @@ def known(path: Path, evaluation: Evaluation) -> list[Record]:
     settings = {name: dict(method.settings) for name, method in evaluation.methods.items()}
     found: dict[tuple[int, str], Record] = {}
     for line in filter(None, map(_parsed, lines)):
-        if settings.get(line["method"]) == line["settings"]:
+        if line.keys() >= FIELDS and settings.get(line["method"]) == line["settings"]:
             key = line["text"], line["method"]
             values = _values(line["values"])
             if key in found:  # measured before, by other metrics
@@ -81,12 +83,13 @@ def _line(evaluation: Evaluation, record: Record) -> dict[str, Any]:
     return {**record._asdict(), "settings": dict(evaluation.methods[record.method].settings)}
 
 
-def _parsed(line: str) -> Any:
-    """A line of JSON; None for one that was cut off."""
+def _parsed(line: str) -> dict[str, Any] | None:
+    """A line of JSON; None for one that was cut off, or is no object."""
     try:
-        return json.loads(line)
+        found = json.loads(line)
     except ValueError:
         return None
+    return found if isinstance(found, dict) else None
 
 
 def _values(found: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
+from rnnx import registry
 from rnnx.errors import ConfigError, UnknownName, did_you_mean
 
 # Settings that several methods share.
@@ -131,13 +132,23 @@ class Signature:
 
 @cache
 def signature(function: str) -> Signature:
-    """Read "module:name" from its source, without importing the module."""
+    """Read "module:name" from its source, without importing the module.
+
+    Raises PluginError for a function of another package that is not there, or whose settings are none.
+    """
+    with registry.blamed(function):
+        return _signature(function)
+
+
+def _signature(function: str) -> Signature:
     module, _, name = function.partition(":")
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise ImportError(f"no module {module}")
     tree = ast.parse(Path(spec.origin).read_text("utf-8"))
-    node = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    node = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+    if node is None:
+        raise ImportError(f"no function {name} in {module}")
     pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     settings = {arg.arg: _setting(arg, default) for arg, default in pairs}
     random = RNGS in [arg.arg for arg in node.args.args]

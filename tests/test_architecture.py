@@ -37,7 +37,7 @@ ROWS = [
         "exporting",
         "recording",
     ),
-    ("contending", "comparing", "tallying", "loading", "pool", "jobs", "saved", "sharding"),
+    ("contending", "comparing", "tallying", "loading", "pool", "jobs", "labelling", "saved", "sharding"),
     ("scale",),
 ]
 RANK = {part: i for i, row in enumerate(ROWS) for part in row}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -203,6 +204,7 @@ class TestInputs:
             {}, [1], {**good, "schema": 99}, {**good, "evidence": {**good["evidence"], "scores": [1.0]}},
             {**good, "text": "another"}, {**good, "prediction": {**good["prediction"], "probability": "high"}},
             {**good, "model": 3}, {**good, "source": [1]}, {**good, "tokens": 5},
+            {**good, "source": {"columns": [1]}}, 5,
         ]  # fmt: skip
         saved.write_text("".join(json.dumps(item) + "\n" for item in [good, *broken, good]) + "nonsense\n")
         for kind in ("jsonl", "csv", "plain", "markdown", "json", "csv-wide", "text"):
@@ -212,6 +214,49 @@ class TestInputs:
             assert f"warning: {saved}:2: not a saved explanation; " in result.err
         for argv in (("good",), ("--method", "grad"), ("--set", "of=prob"), ("-m", small), ("--engine", "torch")):
             assert run("explain", "--from", str(saved), *argv).code == 2
+        saved.write_text("".join(json.dumps(item) + "\n" for item in broken))
+        none = run("explain", "--from", str(saved))
+        assert (none.code, none.out) == (2, "")
+        assert f"{saved}:1: not a saved explanation; schema None is not 1" in none.err
+        assert "error: no saved explanation in what was given" in none.err
+
+    @pytest.mark.parametrize("kind", ["jsonl", "csv-wide", "plain", "html"])
+    def test_saved_explanations_that_cannot_be_shown(self, run: Run, small: str, kind: str, tmp_path: Path) -> None:
+        """Edited by hand where no check looks: the others are shown as they would be alone."""
+        saved, alone = tmp_path / "saved.jsonl", tmp_path / "alone.jsonl"
+        good = json.loads(run("explain", "a good film", "-m", small, "-f", "jsonl").out)
+        odd = {
+            **good,
+            "diagnostics": {**good["diagnostics"], "trust": {"level": [float("inf")]}},
+            "settings": {"a": float("inf")},
+        }
+        for path, items in ((saved, [good, odd, good]), (alone, [good, good])):
+            path.write_text("".join(json.dumps(item) + "\n" for item in items))
+        result, expected = (run("explain", "--from", str(path), "-f", kind) for path in (saved, alone))
+        assert result.code == 0, result.err
+        if kind != "csv-wide":  # which shows neither
+            assert f"warning: {saved}:2: not a saved explanation; " in result.err
+        if kind == "jsonl":
+            assert result.out == expected.out
+
+    @pytest.mark.parametrize("kind", ["csv", "csv-wide", "parquet"])
+    def test_saved_explanations_of_several_kinds_do_not_share_a_table(
+        self, run: Run, small: str, kind: str, tmp_path: Path
+    ) -> None:
+        saved, target = tmp_path / "saved.jsonl", tmp_path / "table"
+        kinds = ((), ("--view", "phrases"), ("--view", "chain"), ("--by", "sentence"), ("--trust", "off"), ())
+        saved.write_text("".join(run("explain", "good film", "-m", small, "-f", "jsonl", *more).out for more in kinds))
+        result = run("explain", "--from", str(saved), "-f", kind, "-o", str(target))
+        assert result.code == 0, result.err
+        assert f"{saved}:2: other columns than the first explanation has" in result.err
+        if kind == "parquet":
+            return
+        rows = list(csv.reader(target.read_text().splitlines()))
+        assert {len(row) for row in rows} == {len(rows[0])}
+        assert rows[-1][0] == "0"  # the number in the file that it was explained from
+        assert len(rows) - 1 == {"csv": 2 * 2, "csv-wide": 3}[kind]
+        whole = run("explain", "--from", str(saved), "-f", "jsonl")
+        assert (len(whole.out.splitlines()), whole.err) == (6, "")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what Linux says of a process")

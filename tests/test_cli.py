@@ -363,6 +363,27 @@ class TestPredict:
         rows = list(csv.DictReader(io.StringIO(run("predict", "-f", "csv", "-", stdin=REVIEWS).out)))
         assert [r["text"] for r in rows] == REVIEWS.splitlines()
 
+    def test_columns_are_carried_along(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.jsonl", tmp_path / "out.csv"
+        source.write_text('{"id": 7, "text": "a masterpiece", "label": "x", "about": ["a", 1]}\n{"text": "meh"}\n')
+        assert run("predict", str(source), "--keep", "id,label,about", "-o", str(target)).code == 0
+        first, second = csv.DictReader(io.StringIO(target.read_text()))
+        assert (first["id"], first["label"], first["given_label"], first["about"]) == ("7", "positive", "x", '["a", 1]')
+        assert (second["id"], second["about"]) == ("", "")
+
+    def test_it_goes_on_only_with_its_own_job(self, run: Run, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.txt", tmp_path / "out.jsonl"
+        source.write_bytes(b"fine\nnot bad\ncaf\xe9\n")
+        for does, other in (("predict", "explain"), ("explain", "predict")):
+            assert run(does, str(source), "-o", str(target), "--strict", "--force").code == 2
+            refused = run(other, str(source), "-o", str(target), "--resume")
+            assert (refused.code, "method was" in refused.err) == (2, True)
+        spoilt = run("predict", str(source), "-o", str(target), "--force", "--errors", str(source))
+        assert (spoilt.code, "would be read and written" in spoilt.err) == (2, True)
+        again = run("predict", str(source), "-o", str(target), "--force", "--errors", str(tmp_path / "errors.jsonl"))
+        assert (again.code, f"wrote {target}: 2 texts" in again.err) == (0, True)
+        assert json.loads((tmp_path / "errors.jsonl").read_text())["reason"] == "not UTF-8"
+
     def test_labels_in_the_file_give_the_accuracy(self, run: Run, tmp_path: Path) -> None:
         source = tmp_path / "in.csv"
         source.write_text("text,verdict\na masterpiece,positive\nboring,positive\nsuperb,\n")
@@ -386,6 +407,41 @@ class TestPredict:
             for label in ("\u6b63\u9762", "bad")
         ]
         assert {cell_len(line[: line.index("text")]) for line in lines} == {19}
+
+
+class TestTheSameOptions:
+    """Of commands that read texts."""
+
+    COMMANDS = (
+        ["compare", "--methods", "lrp,grad"],
+        ["evaluate", "--methods", "lrp", "--metrics", "comp"],
+        ["explain"],
+    )
+
+    @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+    def test_only_so_many_texts(self, run: Run, argv: list[str], tmp_path: Path) -> None:
+        source = tmp_path / "in.jsonl"
+        source.write_text('{"text": "fine"}\nnonsense\n{"text": "not bad"}\n{"text": "dull"}\nmore nonsense\n')
+        result = run(*argv, str(source), "--limit", "2", "-f", "json")
+        assert result.code == 0, result.err
+        found = json.loads(result.out)
+        texts = (
+            found["texts"] if argv[0] == "evaluate" else len(found["comparisons"] if argv[0] == "compare" else found)
+        )
+        assert texts == 2
+        assert "in.jsonl:2" in result.err
+        assert "in.jsonl:5" not in result.err
+
+    @pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+    def test_how_it_is_read_and_that_a_bad_row_is_an_error(self, run: Run, argv: list[str]) -> None:
+        table = "review,stars\nnot bad at all,4\nbroken\n"
+        fine = run(*argv, "-", "--input-format", "csv", "-f", "json", stdin=table)
+        assert fine.code == 0, fine.err
+        assert "not bad at all,4" not in fine.out
+        strict = run(*argv, "-", "--input-format", "csv", "-f", "json", "--strict", stdin=table)
+        assert strict.code == 2
+        assert strict.err.splitlines()[-2] == "error: standard input:3: 1 columns, not 2 as the header has"
+        assert "--input-format 'cvs' is not one of" in run(*argv, "-", "--input-format", "cvs", stdin=table).err
 
 
 class TestMistakes:

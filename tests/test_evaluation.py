@@ -198,7 +198,8 @@ def test_an_interrupted_run_goes_on(run: Run, tmp_path: Path) -> None:
     assert without_times(first.out) == without_times(whole.out)
     lines = records.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 12 * 4
-    records.write_text("".join(lines[:20]) + lines[20][:30])  # a kill in the middle of a line
+    strange = '5\n{"text": 1}\n'
+    records.write_text("".join(lines[:20]) + strange + lines[20][:30])  # a kill in the middle of a line
     again = run("evaluate", REVIEWS, *FAST, "-f", "json", "--records", str(records))
     assert "19 explanations are in" in again.err
     assert without_times(again.out) == without_times(whole.out)
@@ -276,8 +277,11 @@ def test_formats(run: Run, tmp_path: Path) -> None:
         (["--export", str(Path(REVIEWS).parent)], "has files in it already"),
         (["--fail-over", "comp=0.3", "--metrics", "suff"], "comprehensiveness, which is not measured"),
         (["--records", "x.jsonl", "--output", "./x.jsonl"], "--records and --output are both"),
+        (["--records", "/dev/null"], "--records /dev/null is no file"),
         (["--removal", "sample"], "--removal"),
         (["--explanations", "x.jsonl"], "--eraser"),
+        (["--methods", "lrp", "--set", "ig.steps=4"], "a setting is given for ig, which is not measured"),
+        (["--metrics", "comp", "--set", "infidelity.draws=4"], "a setting is given for infidelity, which is not"),
         (["--methods", "attention", "-m", "sentiment-lstm"], "attention needs attention"),
     ],
 )
@@ -361,4 +365,47 @@ def test_explanations_come_back(run: Run, tmp_path: Path) -> None:
     assert wrong.code == 2
     assert "one score a word" in wrong.err or "no soft_rationale_predictions" in wrong.err
     assert run("evaluate", "--eraser", str(folder), "--split", "val").code == 2
-    assert explanations(folder / "lrp.jsonl")
+    assert explanations(folder / "lrp.jsonl").scores
+
+
+def test_unsigned_explanations_come_back_as_unsigned(run: Run, tmp_path: Path) -> None:
+    """Sizes are compared with sizes, which the format cannot say: a field beside its own does."""
+    marked = [line for line in Path(REVIEWS).read_text().splitlines() if json.loads(line)["reasons"]][:6]
+    (tmp_path / "marked.jsonl").write_text("\n".join(marked))
+    folder, metrics = tmp_path / "eraser", ("--metrics", "leave-one-out", "-f", "json")
+    made = run("evaluate", str(tmp_path / "marked.jsonl"), "--methods", "grad,lrp", *metrics, "--export", str(folder))
+    results = [str(folder / f"{name}.jsonl") for name in ("grad", "lrp")]
+    given = ("evaluate", "--eraser", str(folder), "--explanations", results[0], "--explanations", results[1])
+    again = run(*given, *metrics)
+    before, after = (
+        {line["method"]: line["scores"]["leave-one-out"]["mean"] for line in json.loads(each.out)["methods"]}
+        for each in (made, again)
+    )
+    assert after["grad"] == pytest.approx(before["grad"], abs=1e-6)
+    assert after["lrp"] == pytest.approx(before["lrp"], abs=1e-6)
+    lines = Path(results[0]).read_text().splitlines()
+    Path(results[0]).write_text("\n".join([lines[0].replace('"signed": false', '"signed": true'), *lines[1:]]))
+    mixed = run(*given, *metrics)
+    assert (mixed.code, "some lines have signed scores" in mixed.err) == (2, True)
+
+
+def test_texts_that_are_the_same_to_the_model_keep_their_own_scores(run: Run, tmp_path: Path) -> None:
+    """ERASER asks of one document again and again; and of two unknown words the model knows the same."""
+    words = ("not bad xqzzy", "not bad xqzzw", "not bad xqzzw")
+    docs = [{"docid": f"d{i}", "document": text} for i, text in enumerate(words)]
+    asked = [
+        {"annotation_id": f"d{i}", "evidences": [], "docids": [f"d{i}"], "classification": "positive"} for i in range(3)
+    ]
+    scores = ([3, 2, 1], [1, 2, 3], [2, 1, 3])
+    lines = [
+        {"annotation_id": f"d{i}", "rationales": [{"docid": f"d{i}", "soft_rationale_predictions": own}]}
+        for i, own in enumerate(scores)
+    ]
+    for name, records in (("docs", docs), ("test", asked), ("theirs", lines)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    seen = tmp_path / "seen.jsonl"
+    given = ("evaluate", "--eraser", str(tmp_path), "--explanations", str(tmp_path / "theirs.jsonl"))
+    result = run(*given, "--metrics", "comprehensiveness", "--records", str(seen))
+    assert result.code == 0, result.err
+    records = [json.loads(line) for line in seen.read_text().splitlines()[1:]]
+    assert {r["text"]: r["scores"] for r in records if r["method"] == "theirs"} == dict(enumerate(map(list, scores)))

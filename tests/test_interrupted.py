@@ -23,13 +23,13 @@ SLOWLY = """
 import sys, time, rnnx.data.journal as j, rnnx.jobs as jobs
 from rnnx.cli import main
 j.EVERY = float(sys.argv[1])
-found = jobs.Explaining.found
+found = jobs.Asking.found
 def slowly(self, window):
     for i, item in enumerate(found(self, window)):
         if i % 64 == 0:
             time.sleep(float(sys.argv[2]))
         yield item
-jobs.Explaining.found = slowly
+jobs.Asking.found = slowly
 commit = j.Journal.commit
 def committed(self, *piece):  # also where other processes explain, which are not slowed
     time.sleep(4 * float(sys.argv[2]))
@@ -63,18 +63,23 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "more"),
-    [(".jsonl", ()), (".csv.gz", ()), (".parquet", ()), (".txt", ()), (".html", ()), (".json", ("--workers", "2"))],
-    ids=["jsonl", "csv.gz", "parquet", "plain", "html", "json-workers"],
+    ("does", "suffix", "more"),
+    [
+        *(("explain", suffix, ()) for suffix in (".jsonl", ".csv.gz", ".parquet", ".txt", ".html")),
+        ("explain", ".json", ("--workers", "2")),
+        ("predict", ".csv", ()),
+        ("predict", ".jsonl.gz", ("--workers", "2")),
+    ],
+    ids=["jsonl", "csv.gz", "parquet", "plain", "html", "json-workers", "predict-csv", "predict-jsonl.gz-workers"],
 )
 def test_killed_again_and_again_it_ends_in_the_same_bytes(
-    small: str, reviews: Path, suffix: str, more: tuple[str, ...], tmp_path: Path
+    small: str, reviews: Path, does: str, suffix: str, more: tuple[str, ...], tmp_path: Path
 ) -> None:
     once, target = tmp_path / f"once{suffix}", tmp_path / f"often{suffix}"
     errors = tmp_path / "once.errors", tmp_path / "often.errors"
-    argv = "explain", str(reviews), "-m", small
+    argv = does, str(reviews), "-m", small
     assert done(*argv, "-o", str(once), "--errors", str(errors[0])).returncode == 0
-    rng, sizes = random.Random(suffix), []
+    rng, sizes = random.Random(does + suffix), []
     for _ in range(KILLS):
         begun = part(target).stat().st_size if part(target).exists() else 0
         process = subprocess.Popen(
@@ -242,6 +247,12 @@ class TestRefused:
         ):
             result = run("explain", "good", "-o", output, "--errors", errors, "--force")
             assert (result.code, said in result.err) == (2, True), result.err
+        assert not list(tmp_path.iterdir())
+
+    def test_errors_that_cannot_be_written_are_named(self, run: Run, small: str, tmp_path: Path) -> None:
+        target, errors = tmp_path / "x.jsonl", tmp_path / "none" / "errors.jsonl"
+        result = run("explain", "good", "-m", small, "-o", str(target), "--errors", str(errors))
+        assert (result.code, f"error: {errors}: No such file" in result.err) == (2, True), result.err
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("does", ["explain", "predict"])

@@ -109,6 +109,14 @@ class TestFormats:
         else:
             assert again.read_bytes() == first.read_bytes()
 
+    def test_only_so_many_texts_are_the_first(self, run: Run, small: str, reviews: Path) -> None:
+        given = "explain", str(reviews), "-m", small, "-f", "csv-wide"
+        every, some = (
+            [line.split(",")[:2] for line in run(*given, *most).out.splitlines()] for most in ((), ("--limit", "40"))
+        )
+        assert 36 <= len(some) <= 41  # those without words are of the 40
+        assert some == every[: len(some)]
+
     @pytest.mark.parametrize("view", [None, "phrases", "chain"])
     def test_a_line_is_the_explanation_as_a_dictionary(self, model: RecurrentClassifier, view: str | None) -> None:
         texts = ["a good film \u202e\x85", 'not "bad"\\', "电影 \u2028 unheard", "a good film"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rnnx import registry, settings
-from rnnx.errors import ConfigError, UnknownName
+from rnnx.errors import ConfigError, PluginError, UnknownName
 from rnnx.registry import Method
 from tests.conftest import Run
 
@@ -108,7 +108,7 @@ def test_who_draws_at_random_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", ["n: Optional[int] = 3", "n: list[str] = ()", "n: float = 2**-3", "n: int", "n=3"])
 def test_what_is_no_setting_is_said(setting: str, tmp_path: Path) -> None:
     (tmp_path / "odd_module.py").write_text(f"def method(model, batch, target, *, {setting}): ...")
-    with pytest.raises(TypeError, match="the setting n needs a type"):
+    with pytest.raises(PluginError, match="the setting n needs a type"):
         settings.signature("odd_module:method")
 
 
@@ -127,6 +127,63 @@ def test_a_broken_plug_in_is_left_out(tmp_path: Path, run: Run) -> None:
         assert run("evaluate", "a good film", "--methods", "grad", "--metrics", "comp,suff").err.count(said) == 1
     with pytest.warns(UserWarning, match="the method broken of nowhere:ROW is left out"):
         assert "grad" in registry.methods()
+
+
+ROWS_OF_A_PLUG_IN = """
+from rnnx.registry import Method, Metric
+GONE = Method("gone", "not_there:method", "input", "a test")
+ODD = Method("odd", "odd_rows:method", "input", "a test")
+HALF = Metric("half", "half_there:metric", "half", "tokens", better="lower", paper="none", weakness="all", cost="none")
+def method(model, batch, target, *, n=3): ...
+"""
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package "odds" whose rows are there, but none of their functions can be used."""
+    (tmp_path / "odds-1.0.dist-info").mkdir()
+    (tmp_path / "odds-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: odds\nVersion: 1.0\n")
+    (tmp_path / "odds-1.0.dist-info" / "entry_points.txt").write_text(
+        "[rnnx.methods]\ngone = odd_rows:GONE\nodd = odd_rows:ODD\n[rnnx.metrics]\nhalf = odd_rows:HALF\n"
+    )
+    (tmp_path / "odd_rows.py").write_text(ROWS_OF_A_PLUG_IN)
+    (tmp_path / "half_there.py").write_text("import a_package_that_is_missing")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ("methods gone", "the method gone of the package odds cannot be used: no module not_there"),
+        ("explain --method gone", "the method gone of the package odds cannot be used: no module not_there"),
+        ("explain --method odd", "the method odd of the package odds cannot be used: the setting n needs a type"),
+        ("compare --methods lrp,gone", "the method gone of the package odds cannot be used: no module not_there"),
+        ("evaluate --methods gone", "the method gone of the package odds cannot be used: no module not_there"),
+        (
+            "evaluate --methods lrp --metrics half",
+            "the metric half of the package odds cannot be used: No module named 'a_package_that_is_missing'",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("always")
+@pytest.mark.usefixtures("plug_in")
+def test_a_plug_in_that_cannot_be_used_is_named(run: Run, argv: str, said: str) -> None:
+    result = run(*argv.split(), *([] if argv.startswith("methods") else ["not bad"]))
+    assert result.code == 2
+    assert f"error: {said}" in result.err
+    assert "hint: mend or uninstall odds" in result.err
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.usefixtures("plug_in")
+def test_all_methods_and_metrics_are_those_that_can_be_used(run: Run) -> None:
+    compared = run("compare", "--methods", "all", "not bad", "--format", "json")
+    assert compared.code == 0, compared.err
+    assert "warning: the method gone of the package odds cannot be used: no module not_there; left out" in compared.err
+    measured = run("evaluate", "not bad", "--format", "csv", "--limit", "1")
+    assert measured.code == 0, measured.err
+    assert "the metric half of the package odds cannot be used" in measured.err
+    assert "lrp," in measured.out
 
 
 def test_another_package_adds_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

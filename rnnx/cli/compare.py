@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -63,6 +64,9 @@ def compare(
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = None,
+    input_format: options.InputFormat = None,
+    limit: options.Limit = None,
+    strict: options.Strict = False,
     color: options.Color = "auto",
     background: options.Background = "auto",
     debug: options.Debug = False,
@@ -93,16 +97,16 @@ def compare(
     from rnnx.models import catalog
 
     named = models or (model or catalog.DEFAULT,)
-    faults = inputs.Faults(terminal)
+    faults = inputs.Faults(terminal, strict=strict)
     fields = inputs.text_fields(text_field, named[0])
     ask = Ask(fields, guess=not text_field, say=terminal.say)
-    rows = inputs.rows(texts, terminal, ask, faults)
+    rows = inputs.rows(texts, terminal, ask, faults, inputs.suffix(input_format))
     from rnnx import comparing, loading
     from rnnx.models import batching
 
     batching.hold_memory()
     loaded = [loading.load(name, engine=engine, device=device) for name in named]
-    given = inputs.Asked(inputs.with_words(rows, loaded[0], faults, fields), faults)
+    given = inputs.Asked(islice(inputs.with_words(rows, loaded[0], faults, fields), limit), faults)
     asked: dict[str, Any] = {
         "settings": settings,
         "target": target,

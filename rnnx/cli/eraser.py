@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rnnx.data.readers import Row
     from rnnx.evaluation import Evaluation, Judged, Record
     from rnnx.explainers import Explainer
-    from rnnx.models.protocols import Classifier
 
 
 def documents(
@@ -38,7 +37,6 @@ def others(
     documents: Sequence[Document],
     rows: Sequence[Row],
     judged: Sequence[Judged],
-    model: Classifier,
 ) -> list[Explainer]:
     """The methods of the files of explanations. Raises DataError."""
     if not paths:
@@ -47,7 +45,7 @@ def others(
 
     by_row = {document.row.where: document for document in documents}
     used = [by_row[row.where] for row in rows]
-    return [exporting.given(Path(path), used, judged, model) for path in paths]
+    return [exporting.given(Path(path), used, judged) for path in paths]
 
 
 def ready(folder: str | None, force: bool) -> None:

@@ -38,7 +38,7 @@ def evaluate(
         str | None, typer.Option("--metrics", metavar="A,B", help="Metrics, or all; by default the usual ones below.")
     ] = None,
     model: options.Model = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only so many texts.")] = None,
+    limit: options.Limit = None,
     removal: Annotated[
         str,
         typer.Option(
@@ -78,7 +78,8 @@ def evaluate(
         typer.Option(
             "--explanations",
             metavar="FILE",
-            help="Results for --eraser from elsewhere; a method by the file's name.",
+            help="Results for --eraser from elsewhere, a method by the file's name; lines with "
+            '"signed": false have scores without a sign.',
         ),
     ] = None,
     export: Annotated[
@@ -93,6 +94,8 @@ def evaluate(
     output: options.Output = None,
     force: options.Force = False,
     text_field: options.TextField = None,
+    input_format: options.InputFormat = None,
+    strict: options.Strict = False,
     marks_field: Annotated[
         str | None,
         typer.Option(
@@ -122,11 +125,13 @@ def evaluate(
     kind = outputs.pick(format_, output, terminal, color, MORE)
     if records and output and Path(records).resolve() == Path(output).resolve():
         raise UsageError(f"--records and --output are both {output}", "write to two files")
+    if records and not outputs.ordinary(Path(records)):
+        raise UsageError(f"--records {records} is no file", "name one that is read and written")
     choice("--removal", removal, REMOVALS)
     eraser.ready(export, force)
     bounds = _bounds(fail_under, "--fail-under"), _bounds(fail_over, "--fail-over")
     asked, measured = _names(methods, registry.method), _names(metrics, _metric, list(registry.metrics()))
-    chosen, faults = _settings(set_), inputs.Faults(terminal)
+    chosen, faults = _settings(set_), inputs.Faults(terminal, strict=strict)
     from rnnx.models import catalog
 
     name = model or catalog.DEFAULT
@@ -136,7 +141,8 @@ def evaluate(
         rows = told(inputs.started((document.row for document in documents), faults), faults)
     else:
         marks = (marks_field,) if marks_field else MARKS
-        rows = inputs.rows(texts, terminal, Ask(fields, marks=marks, guess=not text_field, say=terminal.say), faults)
+        ask = Ask(fields, marks=marks, guess=not text_field, say=terminal.say)
+        rows = inputs.rows(texts, terminal, ask, faults, inputs.suffix(input_format))
     from rnnx import evaluation, loading, standings
     from rnnx.explainers import served
     from rnnx.models import batching
@@ -145,7 +151,7 @@ def evaluate(
     loaded = loading.load(name, engine=engine, device=device)
     given = list(islice(inputs.with_words(rows, loaded, faults, fields), limit))
     judged = evaluation.judged(loaded, given, fields)
-    others = eraser.others(explanations, documents, given, judged, loaded)
+    others = eraser.others(explanations, documents, given, judged)
     named = asked or (served(loaded) if methods or not others else [])
     measured = evaluation.possible(loaded, judged) if metrics == "all" else measured
     if not judged:

@@ -52,6 +52,7 @@ def explain(
     id_field: options.IdField = None,
     keep: options.Keep = None,
     input_format: options.InputFormat = None,
+    limit: options.Limit = None,
     errors: options.Errors = None,
     strict: options.Strict = False,
     workers: options.Workers = 1,
@@ -92,7 +93,9 @@ def explain(
     flags = {"model": model, "method": method, "view": view, "target": target, "seed": seed, "of": of, "trust": trust}
     flags = {name: value for name, value in flags.items() if value is not None}
     again = attending.Again(by, check)
-    given = files.Given(texts, tuple(text_field or ()), id_field, _names(keep), input_format, tuple(from_ or ()))
+    given = files.Given(
+        texts, tuple(text_field or ()), id_field, options.names(keep), input_format, tuple(from_ or ()), limit
+    )
     shown = files.Shown(format_, color, background)
     work = files.Work(sinks.Target(output, errors, force, resume), workers, strict)
     if ray_address is not None and engine != options.RAY:
@@ -108,11 +111,6 @@ def explain(
             scale.explain(given, shown, work, terminal, name, asked, again, scale.Ray(ray_address, device))
             return
         files.explain(given, shown, work, terminal, name, asked, again, {"engine": engine, "device": device})
-
-
-def _names(given: list[str] | None) -> tuple[str, ...]:
-    """Names that are repeated, or several in one."""
-    return tuple(dict.fromkeys(name for part in given or [] for name in part.split(",") if name))
 
 
 def _request(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnx.cli import inputs, jobs, outputs
 from rnnx.cli.attending import Again
-from rnnx.cli.options import COLORS, EXPLAINED, INPUTS, choice
+from rnnx.cli.options import COLORS, EXPLAINED, choice
 from rnnx.cli.sinks import Target
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
@@ -19,15 +19,15 @@ from rnnx.errors import DataError, UsageError
 from rnnx.render import palette
 from rnnx.render.tally import attended
 from rnnx.render.writers import SUFFIXES, SUMMARIZED, Style
+from rnnx.types import LeftOut
 
 if TYPE_CHECKING:
     from rnnx.data.readers import Found
-    from rnnx.types import LeftOut
 
 
 @dataclass(frozen=True)
 class Given:
-    """What is read: the arguments, how their rows are understood; or saved explanations."""
+    """What is read: the arguments, how their rows are understood, and at most how many; or saved explanations."""
 
     arguments: list[str] | None
     text: tuple[str, ...] = ()
@@ -35,13 +35,7 @@ class Given:
     keep: tuple[str, ...] = ()
     kind: str | None = None
     saved: tuple[str, ...] = ()
-
-    @property
-    def suffix(self) -> str | None:
-        """The one that says how files are read, if theirs does not. Raises UsageError for a kind that is none."""
-        if self.kind is not None:
-            choice("--input-format", self.kind, INPUTS)
-        return self.kind and f".{self.kind}"
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,20 +94,20 @@ def explain(
     where: Mapping[str, str | None],
 ) -> None:
     """Explain what is given; ``asked`` is for ``explaining.explainer``, ``where`` names engine and device."""
-    kind = given.suffix
+    kind = inputs.suffix(given.kind)
     sources = inputs.sources(given.arguments, terminal)
     corpus = any(not isinstance(source, Row) for source in sources)
     summary = corpus or (again.attention and len(sources) > 1)
     style = shown.style(work.target, terminal, given.keep, corpus=corpus, summary=summary)
-    if not _needed(work.target, sources, terminal):
+    if not needed(work.target, sources, terminal):
         return
     from rnnx.models import catalog
 
     name = name or catalog.DEFAULT
     fields = inputs.text_fields(list(given.text), name)
-    faults, watch = inputs.Faults(terminal), jobs.Watch()
+    faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
     ask = Ask(fields, id=given.id, keep=given.keep, guess=not given.text, say=terminal.say, meter=watch.read)
-    entries = inputs.started(inputs.read(sources, terminal, ask, kind), faults)
+    entries = inputs.limited(inputs.started(inputs.read(sources, terminal, ask, kind), faults), given.limit)
     from rnnx.jobs import Explaining, Plan
     from rnnx.models import batching
 
@@ -127,7 +121,6 @@ def explain(
         faults=faults,
         watch=watch,
         workers=work.workers,
-        strict=work.strict,
     )
     more = tally.texts > 1 or style.format in ("csv", "csv-wide", "tsv")  # which have no room for the figures of a text
     if again.attention and more and style.format not in SUMMARIZED:
@@ -138,27 +131,29 @@ def explain(
 def show(given: Given, shown: Shown, work: Work, terminal: Terminal, asked: Mapping[str, Any], again: Again) -> None:
     """Show saved explanations."""
     if given.arguments:
-        raise UsageError("--from shows what was explained before; texts do not go with it", "leave one of them out")
+        raise UsageError(
+            "--from shows what was explained before; texts do not go with it", "repeat --from for several files"
+        )
     if again.attention:
         raise UsageError("--check and --by unit ask the model, which --from does without", "leave one of them out")
     if asked:
         listed = ", ".join(asked)
         raise UsageError(f"--from shows what was explained before; {listed} is settled there", "leave it out")
     files = [None if name == "-" else Path(name) for name in given.saved]
-    if not _needed(work.target, files, terminal):
+    if not needed(work.target, files, terminal):
         return
-    faults, watch = inputs.Faults(terminal), jobs.Watch()
-    found = chain.from_iterable(_saved(file, terminal, watch) for file in files)
-    first = next(found, None)
-    if first is None:
-        raise DataError("no saved explanation in what was given", "rnnx explain --format jsonl writes them")
+    faults, watch = inputs.Faults(terminal, strict=work.strict), jobs.Watch()
+    rows = chain.from_iterable(_saved(file, terminal, watch) for file in files)
     from rnnx import saved
 
-    keep = given.keep or saved.columns(first[1])
-    style = shown.style(work.target, terminal, keep, corpus=True)
-    job = saved.Showing(style, zipped=zipped(work.target), by=again.by)
-    entries = chain([first], found)
-    jobs.run(job, entries, work.target, terminal, faults=faults, watch=watch, workers=work.workers, strict=work.strict)
+    none = DataError("no saved explanation in what was given", saved.MAKE)
+    found, ahead = tee(inputs.begun(rows, faults, saved.wrong, none))
+    first = next(entry for entry in ahead if not isinstance(entry, LeftOut) and not saved.wrong(entry))
+    del ahead  # which would keep all that is read
+    style = shown.style(work.target, terminal, given.keep or saved.columns(first), corpus=True)
+    job = saved.Showing(style, zipped=zipped(work.target), by=again.by, like=first)
+    entries = inputs.limited(found, given.limit)
+    jobs.run(job, entries, work.target, terminal, faults=faults, watch=watch, workers=work.workers)
 
 
 def _saved(file: Path | None, terminal: Terminal, watch: jobs.Watch) -> Iterator[Found | LeftOut]:
@@ -171,15 +166,25 @@ def _saved(file: Path | None, terminal: Terminal, watch: jobs.Watch) -> Iterator
         raise DataError(f"{file} holds no saved explanations", "they are in .jsonl and .json files, also .gz")
 
 
-def _needed(target: Target, sources: list[Any], terminal: Terminal) -> bool:
+def needed(target: Target, sources: list[Any], terminal: Terminal) -> bool:
     """Whether there is something to do. Raises UsageError, DataError for files that would be lost."""
+    apart((target.output, target.errors), sources)
+    return unfinished(target, terminal)
+
+
+def unfinished(target: Target, terminal: Terminal) -> bool:
+    """Whether not all is done already. Raises UsageError, DataError for files that would be lost."""
     target.check()
-    for name in (target.output, target.errors):
-        if name is not None and any(isinstance(source, Path) and _same(source, Path(name)) for source in sources):
-            raise UsageError(f"{name} would be read and written", "choose another --output")
     if target.whole():
         terminal.say(f"{target.output} is whole already; --force makes it again")
     return not target.whole()
+
+
+def apart(names: Iterable[str | None], sources: list[Any]) -> None:
+    """Raise UsageError if a file that is read would be written."""
+    for name in names:
+        if name is not None and any(isinstance(source, Path) and _same(source, Path(name)) for source in sources):
+            raise UsageError(f"{name} would be read and written", "choose another name")
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
+from rnnx.cli.options import INPUTS, choice
 from rnnx.cli.terminal import Terminal
 from rnnx.data import readers
 from rnnx.data.files import exists
@@ -25,14 +26,16 @@ AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
 
 
 class Faults:
-    """Warns of each bad row on stderr, the first few in full, and counts them."""
+    """Warns of each bad row on stderr, the first few in full, and counts them; if ``strict`` the first is an error."""
 
-    def __init__(self, terminal: Terminal, shown: int = 5) -> None:
-        self.terminal, self.shown = terminal, shown
+    def __init__(self, terminal: Terminal, *, strict: bool = False, shown: int = 5) -> None:
+        self.terminal, self.strict, self.shown = terminal, strict, shown
         self.told = self.count = 0
 
     def __call__(self, what: LeftOut) -> None:
-        """A row that was left out, or several for one reason."""
+        """A row that was left out, or several for one reason. Raises DataError if ``strict``."""
+        if self.strict:
+            raise DataError(str(what), what.hint or "mend it, or leave --strict out")
         self.told += 1
         self.count += what.rows
         if self.told <= self.shown:
@@ -60,9 +63,27 @@ def entries(arguments: list[str] | None, terminal: Terminal, ask: Ask, kind: str
     return read(sources(arguments, terminal), terminal, ask, kind)
 
 
-def rows(arguments: list[str] | None, terminal: Terminal, ask: Ask, faults: Fault) -> Iterator[Row]:
+def rows(
+    arguments: list[str] | None, terminal: Terminal, ask: Ask, faults: Fault, kind: str | None = None
+) -> Iterator[Row]:
     """The good ones of the ``entries``, the first of them read; ``faults`` hears of the others."""
-    return told(started(entries(arguments, terminal, ask), faults), faults)
+    return told(started(entries(arguments, terminal, ask, kind), faults), faults)
+
+
+def suffix(kind: str | None) -> str | None:
+    """The suffix that --input-format stands for. Raises UsageError for a kind that is none."""
+    return None if kind is None else "." + choice("--input-format", kind, INPUTS)
+
+
+def limited(found: Iterable[T], most: int | None) -> Iterator[T]:
+    """The first entries, as many as there may be texts; those that are left out do not count."""
+    left = most
+    for entry in found:
+        yield entry
+        if left is not None and not isinstance(entry, LeftOut):
+            left -= 1
+            if not left:
+                return
 
 
 def sources(arguments: list[str] | None, terminal: Terminal) -> list[Row | Path | None]:
@@ -153,16 +174,24 @@ def started(found: Iterator[Entry], faults: Fault) -> Iterator[Entry]:
 
     Raises DataError if there is none, or none for very long; ``faults`` hears why.
     """
-    begin: list[Entry] = []
+    error = DataError("no text in what was given", "a text a line, or a file with a field of texts")
+    return begun(found, faults, lambda entry: None if isinstance(entry, Row) else entry, error)
+
+
+def begun(found: Iterator[T], faults: Fault, wrong: Callable[[T], LeftOut | None], none: DataError) -> Iterator[T]:
+    """The same, the first one read with which nothing is ``wrong``. Raises ``none`` as ``started`` does."""
+    begin, bad = list[T](), list[LeftOut]()
     for entry in found:
         begin.append(entry)
-        if isinstance(entry, Row):
+        fault = wrong(entry)
+        if fault is None:
             return chain(begin, found)
-        if len(begin) == HOPELESS:
-            raise DataError(f"none of the first {HOPELESS:,} rows can be used; {begin[0]}", "look at the first of them")
-    for entry in begin:
-        faults(cast(LeftOut, entry))
-    raise DataError("no text in what was given", "a text a line, or a file with a field of texts")
+        bad.append(fault)
+        if len(bad) == HOPELESS:
+            raise DataError(f"none of the first {HOPELESS:,} rows can be used; {bad[0]}", "look at the first of them")
+    for fault in bad:
+        faults(fault)
+    raise none
 
 
 def with_words(found: Iterable[Row], model: Classifier, faults: Faults, text: tuple[str, ...]) -> Iterator[Row]:

@@ -47,11 +47,10 @@ def run(
     faults: inputs.Faults,
     watch: Watch,
     workers: int = 1,
-    strict: bool = False,
 ) -> tally.Tally:
     """Do the job, write what comes of it, and count it.
 
-    Raises DataError for a bad row, if ``strict`` or an argument is one.
+    Raises DataError for a bad argument, and what ``faults`` raises of a bad row.
     """
     from rnnx import jobs
 
@@ -64,18 +63,16 @@ def run(
             faults.earlier(sum(sink.tally.left_out.values()))
         for chunk in shown(jobs.computed(job, left, workers), watch, terminal, sink.tally, quiet=target.stdout):
             for what in chunk.left_out:
-                tell(what, faults, strict)
+                tell(what, faults)
             sink.take(chunk)
     faults.close(tally.reasons(sink.tally), target.errors)
     return sink.tally
 
 
-def tell(what: LeftOut, faults: inputs.Faults, strict: bool) -> None:
-    """Warn of a row that is left out, or raise it."""
+def tell(what: LeftOut, faults: inputs.Faults) -> None:
+    """Warn of a row that is left out; raise DataError for an argument."""
     if what.where == ARGUMENT:
         raise DataError(what.reason, what.hint)
-    if strict:
-        raise DataError(str(what), what.hint or "mend it, or leave --strict out")
     faults(what)
 
 

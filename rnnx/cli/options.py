@@ -157,6 +157,7 @@ Errors = Annotated[
     typer.Option("--errors", metavar="FILE", help="Write there, as JSON lines, which rows were left out, and why."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A bad row is an error, and not left out.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only so many texts, the first ones.")]
 Workers = Annotated[
     int,
     typer.Option("--workers", min=1, max=256, help="So many processes, of one thread each; the results are the same."),
@@ -220,6 +221,11 @@ def pairs(given: list[str] | None, option: str = "--set", example: str = "norm=l
             raise UsageError(f"{option} {item!r} is not NAME=VALUE", f"for example {option} {example}")
         found[name.strip()] = value.strip()
     return found
+
+
+def names(given: list[str] | None) -> tuple[str, ...]:
+    """Names that are repeated, or several in one."""
+    return tuple(dict.fromkeys(name for part in given or [] for name in part.split(",") if name))
 
 
 def choice(option: str, value: str, allowed: tuple[str, ...]) -> str:

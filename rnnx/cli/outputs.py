@@ -17,8 +17,19 @@ SUFFIXES = {".jsonl": "jsonl", ".json": "json", ".csv": "csv", ".txt": "plain"}
 T = TypeVar("T")
 
 
-def pick(asked: str, output: str | None, terminal: Terminal, color: str, more: Mapping[str, str] | None = None) -> str:
-    """The format to write; ``more`` are those of one command alone, by suffix. Raises UsageError for an unknown one."""
+def pick(
+    asked: str,
+    output: str | None,
+    terminal: Terminal,
+    color: str,
+    more: Mapping[str, str] | None = None,
+    *,
+    zipped: bool = False,
+) -> str:
+    """The format to write; ``more`` are those of one command alone, by suffix, which .gz follows if it is ``zipped``.
+
+    Raises UsageError for an unknown one.
+    """
     suffixes = {**SUFFIXES, **(more or {})}
     choice("--format", asked, (*FORMATS, *(more or {}).values()))
     choice("--color", color, COLORS)
@@ -26,7 +37,7 @@ def pick(asked: str, output: str | None, terminal: Terminal, color: str, more: M
         return asked
     if output in (None, "-"):
         return "text" if terminal.coloured(color, terminal.stdout) else "plain"
-    return by_suffix(output, suffixes)
+    return by_suffix(output, suffixes, zipped=zipped)
 
 
 def by_suffix(output: str | None, known: Mapping[str, str], *, zipped: bool = False) -> str:

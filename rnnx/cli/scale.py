@@ -45,10 +45,12 @@ def explain(
     ray: Ray,
 ) -> None:
     """Explain files; ``asked`` is for ``explaining.explainer``."""
+    if given.limit:
+        raise UsageError("--engine ray explains whole files", "leave out --limit")
     style, folder = _style(given, shown), _folder(work, shown.format)
     if ray.device not in (None, "cpu"):
         raise UsageError(f"--engine ray computes with numpy, on the CPU, not on {ray.device}", "leave out --device")
-    kind = given.suffix
+    kind = inputs.suffix(given.kind)
     from rnnx import jobs as work_of
     from rnnx import scale, sharding
     from rnnx.models import catalog
@@ -57,7 +59,7 @@ def explain(
     name = name or catalog.DEFAULT
     paths = _paths(given, folder, terminal)
     ask = Ask(inputs.text_fields(list(given.text), name), id=given.id, keep=given.keep, guess=not given.text)
-    faults = inputs.Faults(terminal)
+    faults = inputs.Faults(terminal, strict=work.strict)
     inputs.started(inputs.read(list(paths), terminal, ask, kind), faults)
     plan = work_of.Plan(name, asked, style, ask.text, by=again.by, check=again.check)
     job = work_of.Explaining(plan, faults)
@@ -97,7 +99,7 @@ def _run(
             for chunk in jobs.shown(found, watch, terminal, tally, quiet=False):
                 parts += 1
                 for what in chunk.left_out:
-                    jobs.tell(what, faults, work.strict)
+                    jobs.tell(what, faults)
                 told(sinks.errors(chunk.left_out))
                 tally.merge(chunk.tally)
             folder.ended(parts)

@@ -140,7 +140,8 @@ def _file(
     try:
         written = Journal(path, Path(target.errors) if target.errors else None, state, job, lambda: vars(tally))
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", "choose a place that you may write to") from None
+        file = path if error.filename in (None, str(journal.part(path))) else error.filename
+        raise DataError(f"{file}: {error.strerror}", "choose a place that you may write to") from None
     sink = Sink(writer, packed, written.commit, tally, state.size)
     try:
         yield sink

@@ -80,19 +80,32 @@ def _document(annotation: Mapping[str, Any], table: Mapping[str, str], folder: P
     return Document(name, Row(" ".join(words), annotation["classification"], where, marks=marks))
 
 
-def explanations(path: Path) -> dict[str, list[float]]:
-    """Scores, one a word, by annotation; of hard rationales 1 for a word in one. Raises DataError."""
-    found = {}
+class Results(NamedTuple):
+    """Scores, one a word, by annotation; and whether they have a sign, of which the format knows nothing."""
+
+    scores: dict[str, list[float]]
+    signed: bool
+
+
+def explanations(path: Path) -> Results:
+    """What a file of results says; unsigned are those that say so, as ours do, in a field that others do not read.
+
+    Raises DataError for a file that is none.
+    """
+    found, signs = dict[str, list[float]](), set[bool]()
     for number, line in enumerate(text_lines(path), 1):
         try:
             result = json.loads(line)
             (rationale,) = result["rationales"]
             found[result["annotation_id"]] = [float(score) for score in rationale["soft_rationale_predictions"]]
+            signs.add(result.get("signed") is not False)
         except (ValueError, KeyError, TypeError):
             raise DataError(
                 f"{path}:{number}: no soft_rationale_predictions of one document", "one score a word of the document"
             ) from None
-    return found
+    if len(signs) > 1:
+        raise DataError(f"{path}: some lines have signed scores and others do not", "one method a file")
+    return Results(found, False not in signs)
 
 
 def write(folder: Path, documents: Mapping[str, tuple[list[str], str, list[tuple[int, int]]]], split: str) -> None:

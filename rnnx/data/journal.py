@@ -41,7 +41,13 @@ class Journal:
         self.target, self.state, self.job, self.more = target, state, job, more
         self.part, self.note = part(target), note(target)
         self.stream = _opened(self.part, state.size)
-        self.told, self.errors = errors, _opened(errors, state.errors) if errors else None
+        try:
+            self.told, self.errors = errors, _opened(errors, state.errors) if errors else None
+        except BaseException:
+            self.stream.close()
+            if not state.size:
+                self.part.unlink()
+            raise
         self.whole, self.saved = True, 0.0
         self.save()
 

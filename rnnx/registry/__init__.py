@@ -8,11 +8,12 @@ one in ``rnnx.metrics`` whose value is a ``Metric``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
-from rnnx.errors import UnknownName
+from rnnx.errors import PluginError, UnknownName
 from rnnx.registry.kinds import FAMILIES, NEEDS, Method, Metric, View
 from rnnx.registry.metrics import METRICS
 from rnnx.registry.rows import METHODS
@@ -26,6 +27,7 @@ __all__ = [
     "Method",
     "Metric",
     "View",
+    "blamed",
     "load",
     "method",
     "methods",
@@ -92,7 +94,35 @@ def metric(name: str) -> Metric:
 
 
 def load(function: str) -> Callable[..., Any]:
-    """The function behind "module:name"."""
+    """The function behind "module:name". Raises PluginError for one of another package that cannot be imported."""
     module, _, name = function.partition(":")
-    loaded: Callable[..., Any] = getattr(import_module(module), name)
+    with blamed(function):
+        loaded: Callable[..., Any] = getattr(import_module(module), name)
     return loaded
+
+
+@contextmanager
+def blamed(function: str) -> Iterator[None]:
+    """What goes wrong with the code of another package becomes a PluginError that names it; ours is a bug of ours."""
+    try:
+        yield
+    except Exception as error:
+        if function.startswith("rnnx."):
+            raise
+        what, package = _owner(function)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        hint = f"mend or uninstall {package}, or name others"
+        raise PluginError(f"the {what} of the package {package} cannot be used: {reason}", hint) from error
+
+
+def _owner(function: str) -> tuple[str, str]:
+    """Which method or metric a function is, and which package lists it."""
+    from importlib.metadata import entry_points
+
+    for kind in ("method", "metric"):
+        for point in entry_points(group=f"rnnx.{kind}s"):
+            with suppress(Exception):  # it is not this one
+                row = point.load()
+                if row.function == function:
+                    return f"{kind} {row.name}", point.dist.name if point.dist else point.module
+    return f"function {function}", function.partition(".")[0].partition(":")[0]

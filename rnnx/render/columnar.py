@@ -38,6 +38,10 @@ class Columns(Writer):
             raise ConfigError("writing Parquet needs pyarrow", 'pip install "rnnx[parquet]"') from None
         self.arrow: Any = pyarrow
 
+    def columns(self, record: Record) -> Sequence[str]:
+        """Which there are."""
+        return list(_columns(record, self.style.keep))
+
     def head(self, first: Record) -> bytes:
         """The schema, which the first explanation has."""
         return bytes(self._batch([first]).schema.serialize())

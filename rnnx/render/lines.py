@@ -21,10 +21,14 @@ class JsonLines(Writer):
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """The lines."""
-        return "".join(f"{line(record)}\n" for record in records).encode()
+        return "".join(f"{self.line(record)}\n" for record in records).encode()
+
+    def line(self, record: Any) -> str:
+        """One of them."""
+        return line(record)
 
 
-class Json(Writer):
+class Json(JsonLines):
     """One JSON array."""
 
     between = b",\n"
@@ -35,7 +39,7 @@ class Json(Writer):
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """Its items."""
-        return ",\n".join(map(line, records)).encode()
+        return ",\n".join(map(self.line, records)).encode()
 
     def tail(self, tally: Tally, *, empty: bool) -> bytes:
         """Close it."""

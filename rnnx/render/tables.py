@@ -23,11 +23,14 @@ class Long(Writer):
 
     delimiter = ","
 
+    def columns(self, record: Record) -> Sequence[str]:
+        """Which there are."""
+        e = record.explanation
+        return ["row", *_names(e), *_of_text(e), "id", *kept(record.row, self.style.keep)]
+
     def head(self, first: Record) -> bytes:
         """The names of the columns."""
-        e = first.explanation
-        names = ["row", *_names(e), *_of_text(e), "id", *kept(first.row, self.style.keep)]
-        return self._table([names])
+        return self._table([self.columns(first)])
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """The tokens or phrases of each text."""
@@ -39,11 +42,7 @@ class Long(Writer):
         return ([record.number, *values, *rest] for values in _values(e))
 
     def _table(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        stream = io.StringIO()
-        if self.style.screen:
-            rows = ([visible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-        csv.writer(stream, delimiter=self.delimiter, lineterminator="\n").writerows(rows)
-        return stream.getvalue().encode()
+        return written(rows, self.delimiter, screen=self.style.screen)
 
 
 class Tabbed(Long):
@@ -55,9 +54,9 @@ class Tabbed(Long):
 class Wide(Long):
     """CSV with a row a text, and its strongest tokens in a column or two."""
 
-    def head(self, first: Record) -> bytes:
-        """The names of the columns."""
-        return self._table([list(self._wide(first))])
+    def columns(self, record: Record) -> Sequence[str]:
+        """Which there are."""
+        return list(self._wide(record))
 
     def rows(self, records: Sequence[Record]) -> bytes:
         """The texts."""
@@ -68,6 +67,15 @@ class Wide(Long):
         strongest = dict(_strongest(e))
         own = {"row": record.number, "text": e.text, **_of_text(e), **strongest, "id": plain(row.id)}
         return {**own, **kept(row, self.style.keep)}
+
+
+def written(rows: Iterable[Sequence[Any]], delimiter: str = ",", *, screen: bool = False) -> bytes:
+    """Rows of cells; on a ``screen``, what could steer it is made visible."""
+    stream = io.StringIO()
+    if screen:
+        rows = ([visible(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return stream.getvalue().encode()
 
 
 def _strongest(e: Explanation) -> Iterator[tuple[str, str]]:

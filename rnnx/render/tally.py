@@ -10,7 +10,7 @@ from typing import Any
 from rnnx.render import checks, trust, units
 from rnnx.render.summary import named
 from rnnx.render.text import percent, visible
-from rnnx.types import Attribution, Explanation, LeftOut
+from rnnx.types import Attribution, Explanation, LeftOut, Prediction
 
 STRONGEST = 3  # tokens of a text that count
 SHOWN, DOUBTED = 12, 10  # tokens a label, and texts of low trust, that are named
@@ -25,7 +25,8 @@ class Tally:
     ``labels``: texts and summed probability of each predicted label. ``tokens``: for each label that was explained, in
     how many texts a token was among the strongest for it. ``trust``: texts of each level, where that was judged, and
     ``doubted`` where the first of low trust stand. ``left_out``: rows by the reason why they were. ``tested`` and
-    ``units``: whether attention explains, and what its units give, where that was asked for.
+    ``units``: whether attention explains, and what its units give, where that was asked for. ``given``: where texts
+    were only labelled, how many rows had which label of their own, and ``right``, how many of these agree.
     """
 
     labels: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -35,10 +36,12 @@ class Tally:
     left_out: Counter[str] = field(default_factory=Counter)
     tested: checks.Tested = field(default_factory=dict)
     units: units.Sums = field(default_factory=dict)
+    given: Counter[str] = field(default_factory=Counter)
+    right: int = 0
 
     @property
     def texts(self) -> int:
-        """How many were explained."""
+        """How many were explained, or labelled."""
         return sum(count for count, _ in self.labels.values())
 
     def add(self, e: Explanation, where: str) -> None:
@@ -55,6 +58,13 @@ class Tally:
             if level == LOW and len(self.doubted) < DOUBTED:
                 self.doubted.append(where)
 
+    def predicted(self, p: Prediction, given: str | None) -> None:
+        """Count one prediction, and whether it is what the row said."""
+        self._label(p.label, 1, p.probability)
+        if given is not None:
+            self.given[given] += 1
+            self.right += given == p.label
+
     def leave_out(self, what: LeftOut) -> None:
         """Count rows that were left out."""
         self.left_out[what.reason] += what.rows
@@ -70,6 +80,8 @@ class Tally:
                 self.tokens[label] = Counter(dict(ranked(mine)[:KEPT]))
         self.trust.update(other.trust)
         self.left_out.update(other.left_out)
+        self.given.update(other.given)
+        self.right += other.right
         checks.merge(self.tested, other.tested)
         units.merge(self.units, other.units)
         self.doubted = [*self.doubted, *other.doubted][:DOUBTED]
@@ -89,6 +101,8 @@ class Tally:
             left_out=Counter(data["left_out"]),
             tested=data["tested"],
             units=data["units"],
+            given=Counter(data["given"]),
+            right=data["right"],
         )
 
 

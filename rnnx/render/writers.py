@@ -69,23 +69,30 @@ class Style:
 
 
 class Writer:
-    """The bytes of explanations: ``head``, then ``rows`` again and again with ``between`` between two, and ``tail``."""
+    """The bytes of records: ``head``, then ``rows`` again and again with ``between`` between two, and ``tail``.
+
+    Of explanations, or of what else a job finds: each writer knows the records that it is for.
+    """
 
     between = b""
 
     def __init__(self, style: Style) -> None:
         self.style = style
 
-    def head(self, first: Record) -> bytes:
-        """What stands before the first explanation."""
+    def columns(self, record: Any) -> Sequence[str]:
+        """The names of its columns, where all records stand in one table."""
+        return ()
+
+    def head(self, first: Any) -> bytes:
+        """What stands before the first record."""
         return b""
 
-    def rows(self, records: Sequence[Record]) -> bytes:
-        """Some explanations, at least one."""
+    def rows(self, records: Sequence[Any]) -> bytes:
+        """Some records, at least one."""
         raise NotImplementedError
 
     def tail(self, tally: Tally, *, empty: bool) -> bytes:
-        """What stands at the end, also of a file without explanations."""
+        """What stands at the end, also of a file without records."""
         return b""
 
     def finish(self, written: Path, target: Path) -> None:
@@ -93,8 +100,8 @@ class Writer:
         written.replace(target)
 
 
-def writer(style: Style) -> Writer:
+def writer(style: Style, formats: Mapping[str, str] = FORMATS) -> Writer:
     """The writer of a format; ConfigError where it needs a package that is missing."""
-    module, _, name = FORMATS[style.format].partition(":")
+    module, _, name = formats[style.format].partition(":")
     found: Writer = getattr(import_module(module), name)(style)
     return found
