@@ -14,6 +14,7 @@ from rnnx.models.seeds import Rngs
 from rnnx.models.variants import logits
 
 AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
+WORTHS = 2**22  # of all coalitions of texts, that are known together, or those of one text
 
 
 class Coalitions(NamedTuple):
@@ -59,11 +60,12 @@ class Game(NamedTuple):
         return np.concatenate(found)
 
     def of_all(self, rows: Integers) -> Iterator[tuple[Integers, Array]]:
-        """Of these texts those of each length T, and the worths (B, 2^T) of all their coalitions, by number."""
+        """Of these texts some of each length T, and the worths (B, 2^T) of all their coalitions, by number."""
         lengths = self.batch.lengths[rows]
         for size in np.unique(lengths).tolist():
-            own = rows[lengths == size]
-            yield own, self.among(own, size).worths(_every(len(own), size)).reshape(len(own), -1)
+            same = rows[lengths == size]
+            for own in np.split(same, range(max(1, WORTHS >> size), len(same), max(1, WORTHS >> size))):
+                yield own, self.among(own, size).worths(_every(len(own), size)).reshape(len(own), -1)
 
     def with_words(self, text: Integers, there: Mask, rngs: Rngs) -> Iterator[Coalitions]:
         """Coalitions in any number, each with words of its own, by the generator of its text."""
