@@ -10,7 +10,7 @@ import numpy as np
 from rnnx.methods.removal import Removed
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import score
-from rnnx.models.seeds import Rngs
+from rnnx.models.seeds import Rngs, each
 from rnnx.models.variants import logits
 
 AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
@@ -75,9 +75,8 @@ class Game(NamedTuple):
 
     def _words(self, text: Integers, rngs: Rngs) -> Array:
         at = np.zeros((len(text), self.batch.ids.shape[1], 2))
-        for i in np.unique(text).tolist():
-            own, n = text == i, self.batch.lengths[i]
-            at[own, :n] = rngs[i].random((np.count_nonzero(own), n, 2))
+        for own, n, rng in zip(each(text, len(rngs)), self.batch.lengths.tolist(), rngs, strict=True):
+            at[own, :n] = rng.random((len(own), n, 2))
         return at
 
 
