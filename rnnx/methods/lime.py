@@ -70,6 +70,7 @@ def _around(there: Rows, worths: Array, size: int, width: float, ridge: float) -
     every = list(parts(len(worths), size))
     distance = 1 - np.sqrt(np.concatenate([there(rows).mean(axis=1) for rows in every]))
     weights = np.exp(-((distance / max(width, 1e-6)) ** 2) / 2)
+    worths = worths - worths[0]  # so that none differ by rounding where nothing changes the score
     total, mean = weights.sum(), weights @ worths / weights.sum()
     middle = sum((weights[rows] @ there(rows) for rows in every), np.zeros(size)) / total
 
