@@ -27,6 +27,7 @@ from rnnx.types import Token
 
 AT_ONCE = 256  # texts that the function is asked about together
 KEPT = 2**17  # pieces of texts that were read last, some 50 MB; more only of those that are read together
+TOGETHER = 1e-3  # by which probabilities may miss 1
 LEAST = 1e-12  # probability: below it, logits would say more than the numbers that they are made of
 
 Answers = Callable[[list[str]], Any]  # texts to probabilities, (N, classes), or (N,) of the second of two classes
@@ -139,19 +140,23 @@ class FunctionClassifier:
     def _asked(self, texts: list[str]) -> Array:
         """Logits. Raises ModelError if the answers are no probabilities."""
         try:
-            found = np.asarray(self.answers(texts), dtype=np.float64)
+            answers = np.asarray(self.answers(texts))
+            found = answers.astype(np.float64, casting="same_kind" if np.iscomplexobj(answers) else "unsafe")
         except (Exception, SystemExit) as error:
             raise ModelError(f"{self.name} failed: {type(error).__name__}: {error}", "--debug shows where") from error
         count = len(self.labels)
         if count == 2 and found.shape in ((len(texts),), (len(texts), 1)):
             found = np.stack([1 - found.ravel(), found.ravel()], axis=1)
         if found.shape != (len(texts), count):
+            asked = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
             raise ModelError(
-                f"{self.name} answers {len(texts)} texts with an array of shape {found.shape}",
+                f"{self.name} answers {asked} with an array of shape {found.shape}",
                 f"it should give {count} probabilities a text, one a label: shape {(len(texts), count)}",
             )
-        if not (found >= 0).all() or not np.allclose(found.sum(axis=1), 1, atol=1e-3):
-            raise ModelError(f"{self.name} answers with numbers that are no probabilities", "each row should sum to 1")
+        wrong = ~((found >= 0).all(axis=1) & (np.abs(found.sum(axis=1) - 1) <= TOGETHER))
+        if wrong.any():
+            row, values = texts[wrong.argmax()], ", ".join(f"{p:g}" for p in found[wrong.argmax()])
+            raise ModelError(f"{self.name} answers {row!r} with {values}: no probabilities", "each row should sum to 1")
         logs: Array = np.log(found.clip(LEAST))
         return logs[:, 1:] - logs[:, :1] if count == 2 else logs
 
