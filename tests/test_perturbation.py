@@ -94,12 +94,16 @@ def test_no_noise_changes_nothing(name: str, scale: float) -> None:
 
 @pytest.mark.parametrize("method", ["occlusion", "greedy", "permutation", "shapley", "kernel-shap", "lime"])
 def test_where_nothing_changes_there_is_no_rounding(method: str) -> None:
-    """Every token is one that the model does not know."""
+    """Every token is one that the model does not know; a text that it knows is read beside them."""
+    texts = ["a fine film", "xqzzy", "xqzzy wwqq vvkk", "a dull film too", "xqzzy " * 30, "xqzzy wwqq", "good"]
     for name in ("sentiment-lstm", "sentiment-attention"):
         model = checkpoint.load(name)
-        for e in rnnx.explain(model, ["xqzzy", "xqzzy wwqq vvkk", "xqzzy " * 30, "a fine film"], method):
+        for e in rnnx.explain(model, texts, method):
             assert isinstance(e.evidence, Attribution)
-            assert any(e.evidence.scores) == (e.text == "a fine film")
+            known = len(e.diagnostics["unknown_tokens"]) < len(e.tokens) and (
+                len(e.tokens) > 1 or method != "permutation"
+            )
+            assert any(e.evidence.scores) == known
 
 
 def test_a_model_that_counts_words_does_not_see_their_order() -> None:

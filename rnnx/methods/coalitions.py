@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnx.methods.perturbation import falls
 from rnnx.methods.removal import Removed
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import score
 from rnnx.models.seeds import Rngs, each
-from rnnx.models.variants import logits
+from rnnx.models.variants import Variants, logits
 
 AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
 WORTHS = 2**22  # of all coalitions of texts, that are known together, or those of one text
@@ -52,12 +53,20 @@ class Game(NamedTuple):
     def worths(self, parts: Iterable[Coalitions]) -> Array:
         """Of the coalitions of all parts, one part after the other, (N,)."""
         found = []
-        for text, there, at in parts:
-            variant, place = np.nonzero(~there & self.batch.mask[text])
-            words = np.empty(0) if at is None else at[variant, place]
-            variants = self.removed.replaced(self.batch, text, variant, place, words)
-            found.append(score(logits(self.model, variants), self.target[text], self.of))
+        for part in parts:
+            variants = self._without(part)
+            found.append(score(logits(self.model, variants), self.target[part.text], self.of))
         return np.concatenate(found)
+
+    def gains(self, parts: Iterable[Coalitions]) -> Array:
+        """The same, each less the worth of its text: exactly 0 where nothing was changed."""
+        return -np.concatenate([falls(self.model, self._without(part), self.target, self.of) for part in parts])
+
+    def _without(self, part: Coalitions) -> Variants:
+        """The texts with the words that are not there taken away."""
+        variant, place = np.nonzero(~part.there & self.batch.mask[part.text])
+        words = np.empty(0) if part.at is None else part.at[variant, place]
+        return self.removed.replaced(self.batch, part.text, variant, place, words)
 
     def of_all(self, rows: Integers) -> Iterator[tuple[Integers, Array]]:
         """Of these texts some of each length T, and the worths (B, 2^T) of all their coalitions, by number."""

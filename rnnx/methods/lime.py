@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnx.methods.coalitions import Coalitions, Game
+from rnnx.methods.coalitions import Game
 from rnnx.methods.removal import removing
 from rnnx.methods.sampling import standard_error
 from rnnx.methods.surrogates import FIRST, Fit, Rows, Subsets, fitted, least_squares, parts, refuse
@@ -48,8 +48,6 @@ def lime(
     first, most = (np.full(len(batch.ids), count) for count in (FIRST, samples))
     refuse(batch.lengths, most)
     game = Game(model, batch, np.asarray(target), removing(model, removal, references), of)
-    every = np.arange(len(batch.ids))
-    whole = game.worths([Coalitions(every, np.ones(batch.ids.shape, bool))])
 
     def fit(i: int, drawn: Subsets) -> Fit:
         """With the text itself."""
@@ -58,7 +56,7 @@ def lime(
             own = drawn(slice(max(rows.start, 1) - 1, rows.stop - 1))
             return own if rows.start else np.vstack([np.ones(drawn.size, bool), own])
 
-        return _around(there, np.append(whole[i], drawn.worths), drawn.size, width, ridge)
+        return _around(there, np.append(0.0, drawn.worths), drawn.size, width, ridge)
 
     found = fitted(game, rngs, _of_any_size, fit, tolerance, first, most)
     judged: dict[str, Any] = {"r_squared": found.r_squared, "subsets": found.subsets}
@@ -70,7 +68,6 @@ def _around(there: Rows, worths: Array, size: int, width: float, ridge: float) -
     every = list(parts(len(worths), size))
     distance = 1 - np.sqrt(np.concatenate([there(rows).mean(axis=1) for rows in every]))
     weights = np.exp(-((distance / max(width, 1e-6)) ** 2) / 2)
-    worths = worths - worths[0]  # so that none differ by rounding where nothing changes the score
     total, mean = weights.sum(), weights @ worths / weights.sum()
     middle = sum((weights[rows] @ there(rows) for rows in every), np.zeros(size)) / total
 

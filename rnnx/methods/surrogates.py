@@ -24,7 +24,9 @@ Rows = Callable[[slice], Mask]  # some of the subsets (N, T)
 
 
 class Subsets:
-    """Subsets of the ``size`` tokens of a text, a bit a token, and their ``worths`` (N,)."""
+    """Subsets of the ``size`` tokens of a text, a bit a token, and their ``worths`` (N,): less than 0 for one that is
+    worth less than the text.
+    """
 
     def __init__(self, size: int) -> None:
         self.size, self.worths = size, np.empty(0)
@@ -115,13 +117,13 @@ def _drawn(game: Game, rngs: Rngs, draw: Draw, rows: Integers, more: Integers) -
 
 
 def _worths(game: Game, rngs: Rngs, rows: Integers, subsets: Sequence[Mask]) -> list[Array]:
-    """Of subsets of some texts."""
+    """Of subsets of some texts, beside those of the texts."""
     edges = np.cumsum([len(masks) for masks in subsets])
     text = np.repeat(rows, np.diff(edges, prepend=0))
     there = np.zeros((len(text), game.batch.ids.shape[1]), bool)
     for own, masks in zip(np.split(there, edges[:-1]), subsets, strict=True):
         own[:, : masks.shape[1]] = masks
-    return np.split(game.worths(game.with_words(text, there, rngs)), edges[:-1])
+    return np.split(game.gains(game.with_words(text, there, rngs)), edges[:-1])
 
 
 def least_squares(part: Callable[[slice], tuple[Array, Array]], count: int, size: int, ridge: float = 0.0) -> Fit:
