@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import rnnx
 from rnnx.errors import ModelError, Unsupported
+from rnnx.models import function
 from rnnx.models.function import AT_ONCE, FunctionClassifier
 from rnnx.text.tokenizer import words
 from rnnx.types import Attribution
@@ -151,6 +152,24 @@ def test_draws_do_not_depend_on_the_texts_before() -> None:
     assert explained(model, TEXT, "shapley", **given) == alone
 
 
+def test_it_does_not_remember_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But those that are read together, however many they are, and what stands for an unknown word."""
+    monkeypatch.setattr(function, "KEPT", 50)
+    model, recorded = wrapped()
+    texts = [" ".join(f"word{i}x{j}" for j in range(i + 2)) for i in range(60)]
+    old = model.encode(["an old text"])
+    alone = explained(wrapped()[0], texts[0])
+    for text in texts:
+        explained(model, text)
+        assert len(model.pieces) <= 62
+    assert explained(model, texts[0]) == alone
+    assert "[UNK] word0x1" in recorded.asked
+    model.forward(model.encode(texts))
+    assert set(texts) <= set(recorded.asked)
+    with pytest.raises(ModelError, match="remembers no more"):
+        model.forward(old)
+
+
 def test_what_it_is_explained_by_unless_asked() -> None:
     model, _ = wrapped()
     (found,) = rnnx.explain(model, ["good"])
@@ -176,7 +195,10 @@ def test_characters_and_tokenizers_of_ones_own() -> None:
         (lambda texts: [[0.5, 0.6]] * len(texts), "no probabilities"),
         (lambda texts: [-0.1] * len(texts), "no probabilities"),
         (lambda texts: [math.nan] * len(texts), "no probabilities"),
-        (lambda texts: [[0.2, 0.3, 0.5]] * len(texts), "an array of shape"),
+        (lambda texts: [0.5 + 0.1j] * len(texts), "failed: TypeError"),
+        (lambda texts: [[0.2, 0.3, 0.5]] * len(texts), "answers 1 text with an array of shape"),
+        (lambda texts: [None] * len(texts), "answers 'good' with nan"),
+        (lambda texts: [[0.5, 0.502]] * len(texts), "answers 'good' with 0.5, 0.502: no probabilities"),
         (lambda texts: "good", "failed: ValueError"),
         (lambda texts: 1 / 0, "failed: ZeroDivisionError"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from rnnx.methods.smoothing import smoothgrad, smoothgrad_x_input
 from rnnx.models import checkpoint, scores
 from rnnx.models.engine import classifier
 from rnnx.models.engine.classifier import RecurrentClassifier
+from rnnx.models.progress import heard_by
 from rnnx.models.protocols import Array, Base, Batch, Integers
 from rnnx.models.scores import score
 from rnnx.models.seeds import generators
@@ -182,6 +184,35 @@ def test_the_noise_is_a_share_of_the_texts_range() -> None:
     plain = smoothgrad(model, BATCH, ONES, rngs(BATCH), samples=1, noise=0.0)
     np.testing.assert_allclose(plain.found, grad(model, BATCH, ONES))
     assert not plain.diagnostics  # one draw says nothing of the error
+
+
+@pytest.mark.parametrize(("method", "samples"), [(expected_grad, 20_000), (smoothgrad, 400_000)])
+def test_memory_does_not_grow_with_the_draws(method: Callable[..., Any], samples: int) -> None:
+    model: Any = Power(2)
+    method(model, BATCH, ONES, rngs(BATCH), samples=1)  # what is imported late is there now
+    tracemalloc.start()
+    method(model, BATCH, ONES, rngs(BATCH), samples=samples)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+@pytest.mark.parametrize("method", RANDOM)
+def test_work_is_told_as_it_goes_on(model: RecurrentClassifier, method: str) -> None:
+    heard: list[float] = []
+    with heard_by(heard.append):
+        list(rnnx.explain(model, TEXTS[:1], method, samples=30))
+    assert sum(heard) >= 30
+
+
+def test_draws_of_later_blocks_belong_to_the_text_too(
+    model: RecurrentClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expected, "BLOCK", 3)
+    for text, e in zip(TEXTS, rnnx.explain(model, TEXTS, "expected-grad", samples=8), strict=True):
+        (alone,) = rnnx.explain(model, [text], "expected-grad", samples=8)
+        np.testing.assert_allclose(values(alone), values(e), atol=1e-5)
+        assert alone.diagnostics["residual"] == pytest.approx(e.diagnostics["residual"], abs=1e-4)
 
 
 @pytest.mark.parametrize("samples", [2, 7, 10, 33, 50])

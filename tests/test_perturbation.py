@@ -81,11 +81,29 @@ def test_noise_on_a_linear_model_is_half_normal() -> None:
     assert np.abs(columns["dy"]).max() < 5 * columns["error of dy"].max()  # type: ignore[index,call-overload]
 
 
-def test_no_noise_changes_nothing() -> None:
-    (e,) = rnnx.explain(checkpoint.load("sentiment-lstm"), ["not bad"], "noise", scale=0)
-    assert isinstance(e.evidence, Attribution)
-    assert e.evidence.scores == (0, 0)
-    assert e.diagnostics["draws"] == ROUND  # nothing moves: the first look is enough
+@pytest.mark.parametrize("scale", [0, 1e-12])
+@pytest.mark.parametrize("name", ["sentiment-lstm", "sentiment-attention"])
+def test_no_noise_changes_nothing(name: str, scale: float) -> None:
+    """Nor noise that single precision cannot add; and no rounding is taken for a change."""
+    texts = ["not bad", "great", "a dull film " * 20]
+    for e in rnnx.explain(checkpoint.load(name), texts, "noise", scale=scale):
+        assert isinstance(e.evidence, Attribution)
+        assert not any(e.evidence.scores)
+        assert e.diagnostics["draws"] == ROUND  # nothing moves: the first look is enough
+
+
+@pytest.mark.parametrize("method", ["occlusion", "greedy", "permutation", "shapley", "kernel-shap", "lime"])
+def test_where_nothing_changes_there_is_no_rounding(method: str) -> None:
+    """Every token is one that the model does not know; a text that it knows is read beside them."""
+    texts = ["a fine film", "xqzzy", "xqzzy wwqq vvkk", "a dull film too", "xqzzy " * 30, "xqzzy wwqq", "good"]
+    for name in ("sentiment-lstm", "sentiment-attention"):
+        model = checkpoint.load(name)
+        for e in rnnx.explain(model, texts, method):
+            assert isinstance(e.evidence, Attribution)
+            known = len(e.diagnostics["unknown_tokens"]) < len(e.tokens) and (
+                len(e.tokens) > 1 or method != "permutation"
+            )
+            assert any(e.evidence.scores) == known
 
 
 def test_a_model_that_counts_words_does_not_see_their_order() -> None:
@@ -239,7 +257,10 @@ def test_the_fast_occlusion_follows_the_steps(shape: Shape, removal: Any) -> Non
                 states, adjoint = steps.states[b, :n, :, units], steps.adjoints[b, t, :, units]
                 earlier = t + 1 if direction else t - 1
                 before = states[earlier] if 0 <= earlier < n else np.zeros_like(states[t])
-                instead = before if removal == "delete" else torch_step(shape, direction, before, other[removal])
+                if removal == "delete" and n > 1:
+                    instead = before
+                else:  # without its only token a text is read as one unknown word
+                    instead = torch_step(shape, direction, before, other.get(removal, table[1]))
                 expected += float((adjoint * (states[t] - instead)).sum())
             assert found[b, t] == pytest.approx(expected, abs=1e-9)
         assert not found[b, n:].any()

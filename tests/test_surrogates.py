@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, Ridge
 
 import rnnx
+from rnnx.errors import Unexplained
 from rnnx.methods import coalitions, surrogates
 from rnnx.methods.kernel_shap import _pairs, kernel_shap
 from rnnx.methods.lime import _around, _of_any_size, lime
@@ -65,6 +66,18 @@ def test_errors_are_how_far_other_rows_move_the_coefficients(rows: int) -> None:
     np.testing.assert_allclose(np.mean([f.errors for f in fits], axis=0), off, rtol=0.25)
 
 
+@pytest.mark.parametrize("size", [1, 7, 40, 65])
+def test_a_matrix_is_inverted_block_by_block(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogates, "BLOCK", 8)
+    root = np.random.default_rng(size).normal(size=(size, size))
+    matrix, sizes = root @ root.T + 0.01 * np.eye(size), list[int]()
+    expected, inv = np.linalg.inv(matrix), np.linalg.inv
+    monkeypatch.setattr(np.linalg, "inv", lambda block: sizes.append(len(block)) or inv(block))
+    np.testing.assert_allclose(surrogates._inverse(matrix, 0.0)[0], expected, rtol=1e-6, atol=1e-7)
+    assert sum(sizes) == size
+    assert max(sizes) <= 8
+
+
 def test_too_few_rows_know_nothing() -> None:
     """The fit is perfect, and the errors are as large as what is fitted."""
     x, y = problem(4, 30)
@@ -82,7 +95,7 @@ def test_a_weighted_ridge_around_the_text(width: float, ridge: float) -> None:
     rng = np.random.default_rng(0)
     there = np.vstack([np.ones(7, bool), _of_any_size(7, 200, rng)])
     worths = rng.normal(size=201) + there @ np.arange(7)
-    fit = _around(there, worths, width, ridge)
+    fit = _around(there.__getitem__, worths, 7, width, ridge)
     similarity = (there @ np.ones(7)) / np.sqrt(7 * there.sum(axis=1).clip(1))
     weights = np.exp(-((1 - similarity) ** 2) / (2 * width**2))
     model = Ridge(ridge) if ridge else LinearRegression()
@@ -178,6 +191,60 @@ def test_a_single_token_and_only_unknown_ones(removal: Any) -> None:
     np.testing.assert_allclose(found[1], 0, atol=1e-6)
     batch = padded([[1] * 20])
     np.testing.assert_allclose(lime(model, batch, np.ones(1, int), rngs(batch)).found, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [lime, kernel_shap])
+def test_subsets_take_a_bit_a_token(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is made of them is made in parts."""
+    for module, name in ((coalitions, "AT_ONCE"), (surrogates, "AT_ONCE"), (surrogates, "DRAWN")):
+        monkeypatch.setattr(module, name, 10_000)
+    model: Any = Rule(lambda text: text[0] % 5)
+    batch, count = padded([[*range(3, 203)]]), 8192
+    tracemalloc.start()
+    found = method(model, batch, np.ones(1, int), rngs(batch), samples=count, tolerance=0.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.diagnostics["subsets"].tolist() == [count]
+    assert peak < 2 * count * 200, peak
+
+
+@pytest.mark.parametrize("method", [lime, kernel_shap])
+def test_subsets_may_be_drawn_in_parts(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is drawn after the one before it: none is there twice, and what is found is the same."""
+    model: Any = Rule(lambda text: sum(i for i in text if i > 1) % 7)
+    batch = padded([[*range(3, 33)], [*range(5, 25)]])
+    target = np.ones(2, int)
+    whole = method(model, batch, target, rngs(batch), samples=600, tolerance=0.0)
+    monkeypatch.setattr(surrogates, "DRAWN", 1000)
+    parts = method(model, batch, target, rngs(batch), samples=600, tolerance=0.0)
+    assert parts.diagnostics["subsets"].tolist() == [600, 600]
+    error = np.hypot(*(each.diagnostics["standard_error"] for each in (whole, parts)))
+    assert (np.abs(whole.found - parts.found).mean(axis=1) < 2 * error).all()
+    alone = method(model, padded([[*range(5, 25)]]), target[:1], rngs(batch)[1:], samples=600, tolerance=0.0)
+    np.testing.assert_allclose(alone.found[0], parts.found[1, :20], atol=1e-9)
+
+
+@pytest.mark.parametrize("method", [lime, kernel_shap])
+def test_more_subsets_than_memory_are_refused_before_anything_is_read(method: Any) -> None:
+    def worth(text: Any) -> float:
+        raise AssertionError(text)
+
+    model: Any = Rule(worth)
+    batch = padded([[3] * 40, [3] * 30, [4] * 20_000])
+    with pytest.raises(Unexplained, match="subsets of 40 tokens take more than 2 GB") as told:
+        method(model, batch, np.ones(3, int), rngs(batch), samples=10**9)
+    assert sorted(told.value.reasons) == [0, 1, 2]
+    assert "samples=" in told.value.hint
+
+
+def test_many_samples_are_all_subsets_where_there_are_no_more() -> None:
+    """Of any number of texts, some at a time."""
+    model: Any = Rule(lambda text: sum(i for i in text if i > 1) % 5)
+    batch = padded([[*range(3, 10)]] * 3)
+    few = kernel_shap(model, batch, np.ones(3, int), rngs(batch))
+    many = kernel_shap(model, batch, np.ones(3, int), rngs(batch), samples=10**9)
+    np.testing.assert_array_equal(few.found, many.found)
+    assert many.diagnostics["subsets"].tolist() == [128] * 3
 
 
 def test_five_thousand_tokens_stay_within_their_memory() -> None:

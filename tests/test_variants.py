@@ -23,6 +23,7 @@ from rnnx.models.engine.trie import grow
 from rnnx.models.engine.walking import blocks, walk
 from rnnx.models.progress import heard_by
 from rnnx.models.protocols import Array, Batch, Integers
+from rnnx.models.seeds import numbers
 from rnnx.models.variants import ABSENT, Variants, logits, plain
 from tests.test_networks import (
     EMBEDDING,
@@ -209,6 +210,28 @@ def test_work_is_told_as_it_goes_on(shape: Shape) -> None:
     assert sum(heard) == pytest.approx(40)
     logits(model, variants)  # nobody listens any more
     assert sum(heard) == pytest.approx(40)
+
+
+def test_random_numbers_are_those_of_the_own_text() -> None:
+    """In whatever order the texts stand, and also where there are none of one."""
+    text = np.array([3, 0, 3, 1, 0, 3])
+    found = numbers(text, [np.random.default_rng(i) for i in range(5)], 2)
+    for i in range(5):
+        own = text == i
+        np.testing.assert_array_equal(found[own], np.random.default_rng(i).random((own.sum(), 2)))
+
+
+def test_random_numbers_of_many_texts_take_no_more_steps_than_there_are_of_them() -> None:
+    looked = [0]
+
+    class Watched(np.ndarray):  # type: ignore[type-arg]
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **given: Any) -> Any:
+            looked[0] += self.size
+            return getattr(ufunc, method)(*(np.asarray(each) for each in inputs), **given)
+
+    text = np.repeat(np.arange(200), 5).view(Watched)
+    numbers(text, [np.random.default_rng(0)] * 200, 2)
+    assert looked[0] <= 10 * len(text)
 
 
 # --- the tree -------------------------------------------------------------------------------------------------------

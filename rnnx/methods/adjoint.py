@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rnnx.methods.baselines import base_vector
 from rnnx.models.protocols import Array, Batch, Integers, Recurrent
 from rnnx.settings import Baseline, FixedRemoval, Of
@@ -22,11 +24,16 @@ def occlusion_fast(
     leads to another, s'_t. The score of token t is d score / d s_t . (s_t - s'_t), over both directions of the layer
     that reads the embeddings: the token's own step is exact, what the rest of the text makes of it is a straight line.
     It is ``rnnx methods occlusion`` where that is nearly straight; see there for ``removal``. A deleted token leaves
-    the state before it a second time, which a mean over the tokens counts. Positive speaks for the target. The scores
-    add up to nothing. ``of`` as in ``occlusion``.
+    the state before it a second time, which a mean over the tokens counts; in place of a text's only token stands an
+    unknown word. Positive speaks for the target. The scores add up to nothing. ``of`` as in ``occlusion``.
 
     Returns (batch, token) scores; padding is 0.
     """
     name: dict[str, Baseline] = {"mask": "unk", "pad": "zero", "mean": "mean"}
     other = None if removal == "delete" else base_vector(model, name[removal])
-    return model.skipped(model.embed(batch), other, batch, target, of)
+    x, alone = model.embed(batch), np.flatnonzero(batch.lengths == 1)
+    scores = model.skipped(x, other, batch, target, of)
+    if other is None and len(alone):  # of a text of which nothing is left one unknown word is read
+        one, unknown = Batch(batch.ids[alone, :1], batch.lengths[alone]), base_vector(model, "unk")
+        scores[alone, :1] = model.skipped(x[alone, :1], unknown, one, np.asarray(target)[alone], of)
+    return scores

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnx.methods.perturbation import falls
 from rnnx.methods.removal import Removed
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import score
-from rnnx.models.seeds import Rngs
-from rnnx.models.variants import logits
+from rnnx.models.seeds import Rngs, each
+from rnnx.models.variants import Variants, logits
 
 AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
+WORTHS = 2**22  # of all coalitions of texts, that are known together, or those of one text
 
 
 class Coalitions(NamedTuple):
@@ -51,19 +53,28 @@ class Game(NamedTuple):
     def worths(self, parts: Iterable[Coalitions]) -> Array:
         """Of the coalitions of all parts, one part after the other, (N,)."""
         found = []
-        for text, there, at in parts:
-            variant, place = np.nonzero(~there & self.batch.mask[text])
-            words = np.empty(0) if at is None else at[variant, place]
-            variants = self.removed.replaced(self.batch, text, variant, place, words)
-            found.append(score(logits(self.model, variants), self.target[text], self.of))
+        for part in parts:
+            variants = self._without(part)
+            found.append(score(logits(self.model, variants), self.target[part.text], self.of))
         return np.concatenate(found)
 
+    def gains(self, parts: Iterable[Coalitions]) -> Array:
+        """The same, each less the worth of its text: exactly 0 where nothing was changed."""
+        return -np.concatenate([falls(self.model, self._without(part), self.target, self.of) for part in parts])
+
+    def _without(self, part: Coalitions) -> Variants:
+        """The texts with the words that are not there taken away."""
+        variant, place = np.nonzero(~part.there & self.batch.mask[part.text])
+        words = np.empty(0) if part.at is None else part.at[variant, place]
+        return self.removed.replaced(self.batch, part.text, variant, place, words)
+
     def of_all(self, rows: Integers) -> Iterator[tuple[Integers, Array]]:
-        """Of these texts those of each length T, and the worths (B, 2^T) of all their coalitions, by number."""
+        """Of these texts some of each length T, and the worths (B, 2^T) of all their coalitions, by number."""
         lengths = self.batch.lengths[rows]
         for size in np.unique(lengths).tolist():
-            own = rows[lengths == size]
-            yield own, self.among(own, size).worths(_every(len(own), size)).reshape(len(own), -1)
+            same = rows[lengths == size]
+            for own in np.split(same, range(max(1, WORTHS >> size), len(same), max(1, WORTHS >> size))):
+                yield own, self.among(own, size).worths(_every(len(own), size)).reshape(len(own), -1)
 
     def with_words(self, text: Integers, there: Mask, rngs: Rngs) -> Iterator[Coalitions]:
         """Coalitions in any number, each with words of its own, by the generator of its text."""
@@ -73,9 +84,8 @@ class Game(NamedTuple):
 
     def _words(self, text: Integers, rngs: Rngs) -> Array:
         at = np.zeros((len(text), self.batch.ids.shape[1], 2))
-        for i in np.unique(text).tolist():
-            own, n = text == i, self.batch.lengths[i]
-            at[own, :n] = rngs[i].random((np.count_nonzero(own), n, 2))
+        for own, n, rng in zip(each(text, len(rngs)), self.batch.lengths.tolist(), rngs, strict=True):
+            at[own, :n] = rng.random((len(own), n, 2))
         return at
 
 

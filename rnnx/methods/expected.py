@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from rnnx.methods.completeness import missing
@@ -14,6 +16,7 @@ from rnnx.models.seeds import Generators
 from rnnx.models.variants import ABSENT, Variants, logits
 from rnnx.settings import Count, Of, Texts
 
+BLOCK = 256  # draws whose words are written out together: of the longest reviews some 20 MB
 AT_ONCE = 1_000_000  # tokens of draws that are asked for together: as ids and slopes they take 20 MB
 
 
@@ -45,21 +48,30 @@ def expected_grad(
 
     Returns (batch, token) scores; padding is 0.
     """
-    x = model.embed(batch)
-    at = (np.arange(samples) + rngs.common.random(samples)) / samples
-    others = _draw(model, batch.ids.shape[1], rngs.common, samples, references)
-    words, which = distinct(others)
-    base = model.embed(Batch(words[None], np.array([len(words)])))[0]
+    x, usual = model.embed(batch), np.zeros(len(batch.ids))
 
-    def slopes(part: slice) -> Array:
-        points = np.tile(at[part], (len(x), 1))
-        found, _ = model.slopes(x, Base(base, which[None, part]), batch, target, points, of)
-        return found
+    def slopes() -> Iterator[Array]:
+        for part, rng in _blocks(samples, rngs.common):
+            count = part.stop - part.start
+            at = (np.arange(part.start, part.stop) + rng.random(count)) / samples
+            others = _draw(model, batch.ids.shape[1], rng, count, references)
+            usual[:] += _expected(model, others, batch, target, of) * count / samples
+            words, which = distinct(others)
+            base = model.embed(Batch(words[None], np.array([len(words)])))[0]
+            for some in groups(count, batch, AT_ONCE):
+                points = np.tile(at[some], (len(x), 1))
+                yield model.slopes(x, Base(base, which[None, some]), batch, target, points, of)[0]
 
-    scores, errors = mean(map(slopes, groups(samples, batch, AT_ONCE)), samples)
-    difference = score(model.forward(batch), target, of) - _expected(model, others, batch, target, of)
+    scores, errors = mean(slopes(), samples)
+    difference = score(model.forward(batch), target, of) - usual
     judged = {"residual": missing(difference, scores), "difference": difference}
     return Diagnosed(scores, judged | standard_error(errors, batch, samples))
+
+
+def _blocks(samples: int, rng: np.random.Generator) -> Iterator[tuple[slice, np.random.Generator]]:
+    """The draws in blocks that are the same whatever the texts, each with the generator that they come from."""
+    for start in range(0, samples, BLOCK):
+        yield slice(start, min(start + BLOCK, samples)), rng.spawn(1)[0] if start else rng
 
 
 def _expected(model: Differentiable, others: Integers, batch: Batch, target: Integers, of: Of) -> Array:

@@ -50,7 +50,8 @@ def greedy(
             break
         part = Batch(np.where(taken, removed.symbol, batch.ids)[rows], batch.lengths[rows])
         text, place = np.nonzero(~taken[rows])
-        left = logits(model, removed.variants(part, text, np.arange(len(text)), place))
+        variants = removed.variants(part, text, np.arange(len(text)), place)
+        left = np.where(variants.changed[:, None], logits(model, variants), now[rows][text])
         fall = score(now[rows], target[rows], of)[text] - score(left, target[rows][text], of)
         best = _first_of_largest(np.where(said[rows], 1, -1)[text] * fall, text)
         taken[rows, place[best]], scores[rows, place[best]], now[rows] = True, fall[best], left[best]

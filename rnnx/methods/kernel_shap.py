@@ -10,12 +10,13 @@ from rnnx.methods.coalitions import Game, subsets
 from rnnx.methods.completeness import missing
 from rnnx.methods.removal import removing
 from rnnx.methods.sampling import standard_error
-from rnnx.methods.surrogates import FIRST, Fit, fitted, least_squares
+from rnnx.methods.surrogates import FIRST, Fit, Rows, Subsets, fitted, least_squares, refuse
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers, Mask
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Of, Removal, Texts
 
 A_TOKEN = 4  # subsets at least, so that there are well more equations than tokens
+LONGEST = 24  # tokens of a text of which all subsets are read: their worths and weights take 1 GB
 EMPTY = 64  # draws of a text of which nothing is left, where its words are drawn
 
 
@@ -43,7 +44,8 @@ def kernel_shap(
     Else subsets are drawn, each with the tokens that it lacks as a second one, until the ``standard_error``, the mean
     over the tokens, is no more than the share ``tolerance`` of the largest score; up to ``samples`` of them, or four a
     token, if that is more. ``subsets`` is how many were read. ``removal``, ``of`` and ``references`` as in
-    ``occlusion``; with ``removal`` sample each subset has words of its own, and none is enough.
+    ``occlusion``; with ``removal`` sample each subset has words of its own, and none is enough. Raises Unexplained for
+    more subsets than 2 GB of memory hold.
 
     Returns (batch, token) scores; padding is 0.
     """
@@ -51,7 +53,8 @@ def kernel_shap(
     scores, error = np.zeros((2, *batch.ids.shape))
     read, difference = np.zeros(len(scores), int), np.zeros(len(scores))
     first, most = (np.maximum(count + count % 2, A_TOKEN * batch.lengths) for count in (FIRST, samples))
-    drawn = (batch.lengths > np.log2(most + 2)) | game.draws
+    drawn = (batch.lengths > np.minimum(np.log2(most + 2), LONGEST)) | game.draws
+    refuse(batch.lengths, np.where(drawn, most, 0))
     for rows, worths in game.of_all(np.flatnonzero(~drawn)):
         scores[rows, : batch.lengths[rows[0]]] = [_of_all(row) for row in worths]
         difference[rows], read[rows] = worths[:, -1] - worths[:, 0], worths.shape[1]
@@ -60,9 +63,13 @@ def kernel_shap(
         part, own = game.among(rows), [rngs[i] for i in rows.tolist()]
         whole, spread = _whole(part, own)
 
-        def fit(i: int, there: Mask, worths: Array) -> Fit:
-            gain = worths[::2] - worths[1::2]
-            found = _constrained(there[::2], gain, np.ones(len(gain)), whole[i])
+        def fit(i: int, drawn: Subsets) -> Fit:
+            gain = drawn.worths[::2] - drawn.worths[1::2]
+
+            def first(rows: slice) -> Mask:
+                return drawn(slice(2 * rows.start, 2 * rows.stop, 2))
+
+            found = _constrained(first, gain, np.ones(len(gain)), whole[i], drawn.size)
             return found._replace(errors=np.hypot(found.errors, spread[i] / len(found.errors)))
 
         found = fitted(part, own, _pairs, fit, tolerance, first[rows], most[rows])
@@ -72,20 +79,20 @@ def kernel_shap(
     return Diagnosed(scores, judged | standard_error(error, batch, int(read.max())))
 
 
-def _constrained(there: Mask, gain: Array, weights: Array, whole: float) -> Fit:
-    """The coefficients, which add up to ``whole``, for subsets ``there`` (N, T) that have ``gain`` (N,) more than the
-    rest of the text: that much should be the coefficients of their tokens, less those of the rest.
+def _constrained(there: Rows, gain: Array, weights: Array, whole: float, size: int) -> Fit:
+    """The ``size`` coefficients, which add up to ``whole``, for N subsets that have ``gain`` (N,) more than the rest of
+    the text: that much should be the coefficients of their tokens, less those of the rest.
 
     What is fitted is by how much each is above an equal share; a last row, all tokens, says that this adds up to 0.
     """
-    size = there.shape[1]
-    there, gain = np.vstack([there, np.ones(size, bool)]), np.append(gain, whole)
+    gain = np.append(gain, whole)
     root, last = np.sqrt(np.append(weights, weights.sum() + 1)), len(gain) - 1
 
     def part(rows: slice) -> tuple[Array, Array]:
-        signs = np.where(there[rows], 1.0, -1.0)
+        all_tokens = np.ones((int(rows.stop > last), size), bool)
+        signs = np.where(np.vstack([there(slice(rows.start, min(rows.stop, last))), all_tokens]), 1.0, -1.0)
         balance = signs.mean(axis=1)
-        others = np.arange(len(gain))[rows] < last  # of a text of one token they say nothing that it does not
+        others = np.arange(rows.start, rows.stop) < last  # of a text of one token they say nothing that it does not
         x = signs - np.where(others, balance, 0)[:, None]
         return x * root[rows, None], (gain[rows] - balance * whole) * root[rows]
 
@@ -96,10 +103,15 @@ def _constrained(there: Mask, gain: Array, weights: Array, whole: float) -> Fit:
 def _of_all(worths: Array) -> Array:
     """From the worths of all subsets, by number; a subset and the rest of the text have one row together."""
     size = len(worths).bit_length() - 1
-    there = subsets(size, np.arange(1, 1 << (size - 1)))
+    half = 1 << (size - 1)
     kernel = np.array([0.0] + [1 / (comb(size, k) * k * (size - k)) for k in range(1, size)])
-    gain = worths[1 : 1 << (size - 1)] - worths[-2 : -1 - (1 << (size - 1)) : -1]
-    return _constrained(there, gain, kernel[there.sum(axis=1)], worths[-1] - worths[0]).coefficients
+    weights = kernel[np.bitwise_count(np.arange(1, half))]
+    gain = worths[1:half] - worths[-2 : -1 - half : -1]
+
+    def there(rows: slice) -> Mask:
+        return subsets(size, np.arange(1 + rows.start, 1 + rows.stop))
+
+    return _constrained(there, gain, weights, worths[-1] - worths[0], size).coefficients
 
 
 def _pairs(size: int, count: int, rng: np.random.Generator) -> Mask:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnx.methods.coalitions import Coalitions, Game
+from rnnx.methods.coalitions import Game
 from rnnx.methods.removal import removing
 from rnnx.methods.sampling import standard_error
-from rnnx.methods.surrogates import FIRST, Fit, fitted, least_squares
+from rnnx.methods.surrogates import FIRST, Fit, Rows, Subsets, fitted, least_squares, parts, refuse
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers, Mask
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Of, Removal, Texts
@@ -41,36 +41,41 @@ def lime(
 
     Subsets are drawn until the ``standard_error``, the mean over the tokens, is no more than the share ``tolerance``
     of the largest score, up to ``samples``; ``subsets`` is how many it took. ``removal``, ``of`` and ``references`` as
-    in ``occlusion``.
+    in ``occlusion``. Raises Unexplained for more subsets than 2 GB of memory hold.
 
     Returns (batch, token) scores; padding is 0.
     """
+    first, most = (np.full(len(batch.ids), count) for count in (FIRST, samples))
+    refuse(batch.lengths, most)
     game = Game(model, batch, np.asarray(target), removing(model, removal, references), of)
-    every = np.arange(len(batch.ids))
-    whole = game.worths([Coalitions(every, np.ones(batch.ids.shape, bool))])
 
-    def fit(i: int, there: Mask, worths: Array) -> Fit:
+    def fit(i: int, drawn: Subsets) -> Fit:
         """With the text itself."""
-        there, worths = np.vstack([np.ones(there.shape[1], bool), there]), np.append(whole[i], worths)
-        return _around(there, worths, width, ridge)
 
-    first, most = (np.full(len(every), count) for count in (FIRST, samples))
+        def there(rows: slice) -> Mask:
+            own = drawn(slice(max(rows.start, 1) - 1, rows.stop - 1))
+            return own if rows.start else np.vstack([np.ones(drawn.size, bool), own])
+
+        return _around(there, np.append(0.0, drawn.worths), drawn.size, width, ridge)
+
     found = fitted(game, rngs, _of_any_size, fit, tolerance, first, most)
     judged: dict[str, Any] = {"r_squared": found.r_squared, "subsets": found.subsets}
     return Diagnosed(found.coefficients, judged | standard_error(found.errors, batch, samples))
 
 
-def _around(there: Mask, worths: Array, width: float, ridge: float) -> Fit:
-    """Of subsets ``there`` (N, T) and their worths (N,); the intercept has no penalty."""
-    distance = 1 - np.sqrt(there.mean(axis=1))
+def _around(there: Rows, worths: Array, size: int, width: float, ridge: float) -> Fit:
+    """Of N subsets of ``size`` tokens and their worths (N,); the intercept has no penalty."""
+    every = list(parts(len(worths), size))
+    distance = 1 - np.sqrt(np.concatenate([there(rows).mean(axis=1) for rows in every]))
     weights = np.exp(-((distance / max(width, 1e-6)) ** 2) / 2)
-    middle, mean = weights @ there / weights.sum(), weights @ worths / weights.sum()
+    total, mean = weights.sum(), weights @ worths / weights.sum()
+    middle = sum((weights[rows] @ there(rows) for rows in every), np.zeros(size)) / total
 
     def part(rows: slice) -> tuple[Array, Array]:
         root = np.sqrt(weights[rows])
-        return (there[rows] - middle) * root[:, None], (worths[rows] - mean) * root
+        return (there(rows) - middle) * root[:, None], (worths[rows] - mean) * root
 
-    return least_squares(part, len(worths), there.shape[1], ridge)
+    return least_squares(part, len(worths), size, ridge)
 
 
 def _of_any_size(size: int, count: int, rng: np.random.Generator) -> Mask:

@@ -87,8 +87,9 @@ def _changes(
             for rng, n in zip(generators, part.lengths.tolist(), strict=True)
         ]
         noisy = x[text, place] + spread * np.concatenate(drawn)
-        every = np.arange(len(text))
-        variants = Variants.of(part, text, every, place, EXTRA - every, noisy)
+        moved = np.flatnonzero((noisy != x[text, place]).any(axis=1))
+        symbols = EXTRA - np.arange(len(moved))
+        variants = Variants.of(part, text, moved, place[moved], symbols, noisy[moved])
         change = -falls(model, variants, target[rows], of)
         return over_tokens(np.stack([np.abs(change), change], axis=1), part, count)
 

@@ -12,12 +12,14 @@ from rnnx.models.variants import Variants, logits
 
 
 def falls(model: Classifier, variants: Variants, target: Integers, of: str) -> Array:
-    """By how much the score of its text's target falls in each variant, (N,)."""
+    """By how much the score of its text's target falls in each variant, (N,): where nothing is changed not even by what
+    rounding makes of the same text read beside others.
+    """
     texts = np.arange(len(variants.base))
     text = np.concatenate([variants.text, texts])  # the texts themselves, on the way of their variants
     scores = score(logits(model, replace(variants, text=text)), np.asarray(target)[text], of)
     found: Array = scores[len(variants) + variants.text] - scores[: len(variants)]
-    return found
+    return np.where(variants.changed, found, 0.0)
 
 
 def each_token(batch: Batch, count: int) -> tuple[Integers, Integers, Integers]:

@@ -11,7 +11,7 @@ from rnnx.errors import Unsupported
 from rnnx.methods.baselines import base_vector
 from rnnx.methods.references import NOTHING, Follower, follower
 from rnnx.models.protocols import Array, Batch, Classifier, Differentiable, Integers
-from rnnx.models.seeds import Rngs
+from rnnx.models.seeds import Rngs, numbers
 from rnnx.models.variants import ABSENT, Variants
 from rnnx.settings import Removal, Texts
 
@@ -31,12 +31,12 @@ class Removed:
 
         Both of these rise. Words are drawn by each text's own generator.
         """
-        at = np.empty(0) if self.draw is None else _at(text[variant], rngs)
+        at = np.empty(0) if self.draw is None else numbers(text[variant], rngs, 2)
         return self.replaced(batch, text, variant, place, at)
 
     def replaced(self, batch: Batch, text: Integers, variant: Integers, place: Integers, at: Array) -> Variants:
         """The same; where words are drawn, at the random numbers ``at`` (M, 2) from [0, 1)."""
-        symbol = self.symbol if self.draw is None else _drawn(self.draw, batch, text[variant], variant, place, at)
+        symbol = self.symbol if self.draw is None else _words(self.draw, batch, text[variant], variant, place, at)
         return Variants.of(batch, text, variant, place, symbol, self.extra)
 
 
@@ -64,16 +64,7 @@ def removing(model: Classifier, name: Removal, references: Texts | None = None) 
     return Removed(EXTRA, base_vector(differentiable, "mean" if name == "mean" else "zero")[None])
 
 
-def _at(text: Integers, rngs: Rngs) -> Array:
-    """Two random numbers for each edit, from the generator of its text."""
-    at = np.empty((len(text), 2))
-    for i, rng in enumerate(rngs):
-        own = text == i
-        at[own] = rng.random((np.count_nonzero(own), 2))
-    return at
-
-
-def _drawn(draw: Follower, batch: Batch, text: Integers, variant: Integers, place: Integers, at: Array) -> Integers:
+def _words(draw: Follower, batch: Batch, text: Integers, variant: Integers, place: Integers, at: Array) -> Integers:
     """A word for each place, after the one before it, which may have been drawn itself."""
     words = np.empty(len(place), batch.ids.dtype)
     follows = np.zeros(len(place), bool)

@@ -40,7 +40,8 @@ def jackknife(parts: Iterable[Array], samples: int, score: Callable[[Array], Arr
     Quenouille 1956, Tukey 1958: from how the score changes without a tenth of the draws, each tenth in turn; Busing et
     al. 1999 where these differ in size. ``score`` takes the mean (B, …) of the values (B, draws, …).
     """
-    sizes = np.bincount(np.arange(samples) % min(TENTHS, samples))
+    tenths = np.arange(min(TENTHS, samples))
+    sizes = samples // len(tenths) + (tenths < samples % len(tenths))
     sums = np.zeros(1)
     for k, draw in enumerate(draw for part in parts for draw in part.swapaxes(0, 1)):
         sums = sums if k else np.zeros((len(sizes), *draw.shape), draw.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnx.methods.gradients import NORMS
 from rnnx.methods.sampling import groups, jackknife, mean, repeated, standard_error
+from rnnx.models.progress import tell
 from rnnx.models.protocols import Array, Batch, Diagnosed, Differentiable, Integers
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Norm, Of
@@ -79,4 +80,5 @@ def _gradients(
         for copy, n, rng, spread in zip(copies, batch.lengths, rngs, noise * (high - low), strict=True):
             copy[:, :n] += spread * rng.standard_normal((len(copy), n, x.shape[2]))  # padding draws no numbers
         gradient = model.gradient(copies.reshape(len(rows), *x.shape[1:]), many, target[rows], of)
+        tell(len(rows))
         yield gradient.reshape(copies.shape)

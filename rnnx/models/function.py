@@ -26,6 +26,8 @@ from rnnx.text.tokenizer import TOKENIZERS, words
 from rnnx.types import Token
 
 AT_ONCE = 256  # texts that the function is asked about together
+KEPT = 2**17  # pieces of texts that were read last, some 50 MB; more only of those that are read together
+TOGETHER = 1e-3  # by which probabilities may miss 1
 LEAST = 1e-12  # probability: below it, logits would say more than the numbers that they are made of
 
 Answers = Callable[[list[str]], Any]  # texts to probabilities, (N, classes), or (N,) of the second of two classes
@@ -60,7 +62,9 @@ class FunctionClassifier:
         """Pieces as ids. Of tokens without their texts it is not known what stands between them: spaces, then."""
         texts = texts or [_spaced(each) for each in tokens]
         rows = [[self._id(piece) for piece in _cut(*each)] for each in zip(tokens, texts, strict=True)]
-        return replace(padded(rows), tokens=tokens)
+        batch = replace(padded(rows), tokens=tokens)
+        self._forget(len({self.unknown}.union(*rows)))
+        return batch
 
     def encode(self, texts: Sequence[str]) -> Batch:
         """Texts as ids. Raises DataError for a text without tokens, TypeError for one string."""
@@ -96,12 +100,25 @@ class FunctionClassifier:
             + self.unknown
             + 1
         )
-        self.pieces[number] = piece
+        self.pieces.pop(number, None)
+        self.pieces[number] = piece  # the last of all
         return number
+
+    def _forget(self, needed: int) -> None:
+        """The pieces that were read longest ago, but the last ``needed`` ones."""
+        self.pieces[self.unknown] = self.pieces.pop(self.unknown)
+        for number in list(islice(self.pieces, max(0, len(self.pieces) - max(KEPT, needed)))):
+            del self.pieces[number]
+
+    def _piece(self, number: int) -> Piece:
+        """What an id stands for. Raises ModelError for one of a batch of long ago."""
+        if number not in self.pieces:
+            raise ModelError(f"{self.name} remembers no more what the ids stand for", "collate the texts again")
+        return self.pieces[number]
 
     def _usual(self, base: list[int]) -> str:
         """What most often stands between two words of a text: in Chinese, nothing."""
-        pieces = [self.pieces[symbol] for symbol in base if symbol != ABSENT]
+        pieces = [self._piece(symbol) for symbol in base if symbol != ABSENT]
         gaps = Counter(piece.before for last, piece in pairwise(pieces) if _touching(last.text, piece.text))
         return max(gaps, key=gaps.__getitem__, default=" ")
 
@@ -114,28 +131,32 @@ class FunctionClassifier:
         for old, new in zip(base, row, strict=True):
             stays, as_before = as_before and new in (old, self.unknown), new in (old, self.unknown)
             if new != ABSENT:
-                word, gap = self.pieces[new].text, self.pieces[new if old == ABSENT else old].before
+                word, gap = self._piece(new).text, self._piece(new if old == ABSENT else old).before
                 parts += gap if gap or stays or not _touching(last, word) else usual, word
                 last = word
-        own = [self.pieces[symbol] for symbol in base if symbol != ABSENT]
+        own = [self._piece(symbol) for symbol in base if symbol != ABSENT]
         return "".join([own[0].before, *parts[1:], own[-1].after])
 
     def _asked(self, texts: list[str]) -> Array:
         """Logits. Raises ModelError if the answers are no probabilities."""
         try:
-            found = np.asarray(self.answers(texts), dtype=np.float64)
+            answers = np.asarray(self.answers(texts))
+            found = answers.astype(np.float64, casting="same_kind" if np.iscomplexobj(answers) else "unsafe")
         except (Exception, SystemExit) as error:
             raise ModelError(f"{self.name} failed: {type(error).__name__}: {error}", "--debug shows where") from error
         count = len(self.labels)
         if count == 2 and found.shape in ((len(texts),), (len(texts), 1)):
             found = np.stack([1 - found.ravel(), found.ravel()], axis=1)
         if found.shape != (len(texts), count):
+            asked = "1 text" if len(texts) == 1 else f"{len(texts)} texts"
             raise ModelError(
-                f"{self.name} answers {len(texts)} texts with an array of shape {found.shape}",
+                f"{self.name} answers {asked} with an array of shape {found.shape}",
                 f"it should give {count} probabilities a text, one a label: shape {(len(texts), count)}",
             )
-        if not (found >= 0).all() or not np.allclose(found.sum(axis=1), 1, atol=1e-3):
-            raise ModelError(f"{self.name} answers with numbers that are no probabilities", "each row should sum to 1")
+        wrong = ~((found >= 0).all(axis=1) & (np.abs(found.sum(axis=1) - 1) <= TOGETHER))
+        if wrong.any():
+            row, values = texts[wrong.argmax()], ", ".join(f"{p:g}" for p in found[wrong.argmax()])
+            raise ModelError(f"{self.name} answers {row!r} with {values}: no probabilities", "each row should sum to 1")
         logs: Array = np.log(found.clip(LEAST))
         return logs[:, 1:] - logs[:, :1] if count == 2 else logs
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rnnx.models.protocols import Batch
+from rnnx.models.protocols import Array, Batch, Integers
 
 
 class Rngs(Protocol):
@@ -59,6 +59,20 @@ def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch
     The target is left out, so that explanations for and against a label come from the same draws.
     """
     return Generators(json.dumps([seed, method, dict(settings)], sort_keys=True).encode(), batch)
+
+
+def numbers(text: Integers, rngs: Rngs, count: int) -> Array:
+    """So many random numbers from [0, 1) for each of ``text`` (N,), from the generator of that text, (N, count)."""
+    at = np.empty((len(text), count))
+    for own, rng in zip(each(text, len(rngs)), rngs, strict=True):
+        at[own] = rng.random((len(own), count))
+    return at
+
+
+def each(text: Integers, count: int) -> list[Integers]:
+    """Where each of ``count`` texts stands in ``text`` (N,); it takes no longer for more of them."""
+    order = np.argsort(text, kind="stable")  # linear where they rise, as they mostly do
+    return np.split(order, np.bincount(text, minlength=count).cumsum()[:-1])
 
 
 def _generator(content: bytes) -> np.random.Generator:

@@ -18,6 +18,7 @@ from torch.backends import cudnn
 
 from rnnx.models.batching import BUDGET
 from rnnx.models.encoding import Encoder, Words
+from rnnx.models.progress import tell
 from rnnx.models.protocols import Array, Base, Batch, Integers
 from rnnx.models.scores import cotangent
 from rnnx.text.vocabulary import UNKNOWN
@@ -84,6 +85,7 @@ class TorchClassifier(Encoder):
             here = start + at.ravel()[rows, None, None].astype(x.dtype) * step
             gradient, logits = self._differentiated(here, part, target[i], of)
             found.append((np.einsum("rte,rte->rt", step, gradient), logits))
+            tell(len(rows))
         slopes, all_logits = (np.concatenate(parts).reshape(*at.shape, -1) for parts in zip(*found, strict=True))
         return slopes, all_logits
 

@@ -15,7 +15,7 @@ import numpy as np
 from rnnx.errors import Unsupported
 from rnnx.models.batching import BUDGET, buckets
 from rnnx.models.progress import tell
-from rnnx.models.protocols import Array, Batch, Classifier, Differentiable, Integers
+from rnnx.models.protocols import Array, Batch, Classifier, Differentiable, Integers, Mask
 
 ABSENT = -1
 AT_ONCE = 2**22  # symbols written out together, 32 MB of them
@@ -59,6 +59,12 @@ class Variants:
 
     def __len__(self) -> int:
         return len(self.text)
+
+    @property
+    def changed(self) -> Mask:
+        """Which are not just the text, (N,): have an edit to another symbol than the one that is there."""
+        other = self.symbol != self.base[self.text[self.variant], self.column]
+        return np.bincount(self.variant[other], minlength=len(self)) > 0
 
     def parts(self, size: int) -> Iterator[Variants]:
         """The same in parts of so many variants."""

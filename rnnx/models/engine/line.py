@@ -17,6 +17,7 @@ from rnnx.models.engine import layer as layers
 from rnnx.models.engine.layer import Layer
 from rnnx.models.engine.network import Network
 from rnnx.models.engine.packing import Packing, pieces
+from rnnx.models.progress import tell
 from rnnx.models.protocols import Array, Base, Integers
 
 Cotangent = Callable[[Array, Integers], Array]  # from logits (R, C) and the texts that they are of (R,)
@@ -76,6 +77,7 @@ def slopes(
         slope = packing.restore(sum((_slopes(*each) for each in runs), np.zeros(len(row), x.dtype)))
         found[text, point, : slope.shape[1]] = slope
         logits[text, point] = done.logits
+        tell(len(chosen))
     return found, logits
 
 
