@@ -66,18 +66,6 @@ def test_errors_are_how_far_other_rows_move_the_coefficients(rows: int) -> None:
     np.testing.assert_allclose(np.mean([f.errors for f in fits], axis=0), off, rtol=0.25)
 
 
-@pytest.mark.parametrize("size", [1, 7, 40, 65])
-def test_a_matrix_is_inverted_block_by_block(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surrogates, "BLOCK", 8)
-    root = np.random.default_rng(size).normal(size=(size, size))
-    matrix, sizes = root @ root.T + 0.01 * np.eye(size), list[int]()
-    expected, inv = np.linalg.inv(matrix), np.linalg.inv
-    monkeypatch.setattr(np.linalg, "inv", lambda block: sizes.append(len(block)) or inv(block))
-    np.testing.assert_allclose(surrogates._inverse(matrix, 0.0)[0], expected, rtol=1e-6, atol=1e-7)
-    assert sum(sizes) == size
-    assert max(sizes) <= 8
-
-
 def test_too_few_rows_know_nothing() -> None:
     """The fit is perfect, and the errors are as large as what is fitted."""
     x, y = problem(4, 30)

@@ -13,7 +13,6 @@ from rnnx.models.protocols import Array, Integers, Mask
 from rnnx.models.seeds import Rngs
 
 FIRST = 256  # subsets before the first look at the error
-BLOCK = 256  # rows of a matrix that are inverted together
 LEAST = 1e-12  # of the mean curvature: the penalty where there is no other, so that there is one solution
 DRAWN = 2**22  # tokens of subsets that are drawn together, a byte each; what is drawn depends on it
 MEMORY = 2**31  # bytes that the subsets of a text and the equations may take
@@ -167,23 +166,9 @@ def _wide(x: Array, y: Array, ridge: float) -> Fit:
 
 
 def _inverse(curvature: Array, ridge: float) -> tuple[Array, float]:
-    """Of the curvature with the penalty, in its place; and how many rows the coefficients use up."""
+    """Of the curvature with the penalty, which it is given; and how many rows the coefficients use up."""
     size = len(curvature)
     penalty = max(ridge, LEAST * np.trace(curvature) / size, np.finfo(float).tiny)
     curvature[np.diag_indices(size)] += penalty
-    inverse = _inverted(curvature)
+    inverse = np.linalg.inv(curvature)
     return inverse, size - penalty * np.trace(inverse)
-
-
-def _inverted(matrix: Array) -> Array:
-    """The inverse of a symmetric positive definite matrix, in its place, by Gauss and Jordan: block by block, for a
-    single call for thousands of tokens takes many seconds, in which nobody can interrupt it.
-    """
-    for start in range(0, len(matrix), BLOCK):
-        own = slice(start, start + BLOCK)
-        pivot, column = np.linalg.inv(matrix[own, own]), matrix[:, own].copy()
-        column[own] = 0
-        row = pivot @ matrix[own]
-        matrix -= column @ row
-        matrix[own], matrix[:, own], matrix[own, own] = row, -column @ pivot, pivot
-    return matrix
