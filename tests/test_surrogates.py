@@ -208,7 +208,8 @@ def test_subsets_may_be_drawn_in_parts(method: Any, monkeypatch: pytest.MonkeyPa
     assert parts.diagnostics["subsets"].tolist() == [600, 600]
     error = np.hypot(*(each.diagnostics["standard_error"] for each in (whole, parts)))
     assert (np.abs(whole.found - parts.found).mean(axis=1) < 2 * error).all()
-    alone = method(model, padded([[*range(5, 25)]]), target[:1], rngs(batch)[1:], samples=600, tolerance=0.0)
+    one = padded([[*range(5, 25)]])
+    alone = method(model, one, target[:1], rngs(one), samples=600, tolerance=0.0)
     np.testing.assert_allclose(alone.found[0], parts.found[1, :20], atol=1e-9)
 
 
