@@ -106,7 +106,7 @@ def test_a_ray_of_its_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_cut_off_and_gone_on_with(run: Run, small: str, reviews: Path, cluster: str, tmp_path: Path) -> None:
     errors = tmp_path / "local.errors", tmp_path / "errors"
-    argv = str(reviews), "-m", small, "--method", "lime"
+    argv = str(reviews), "-m", small, "--method", "deeplift"
     assert run("explain", *argv, "-o", str(tmp_path / "x.jsonl"), "--errors", str(errors[0])).code == 0
     folder = tmp_path / "parts"
     ours = *argv, "-o", str(folder), "--errors", str(errors[1]), "--ray-address", cluster
