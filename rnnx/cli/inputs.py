@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 HOPELESS = 10_000  # rows, and none of them good
-AS_TEXT = "pipe it in: echo TEXT | rnnx explain -"
+AS_TEXT = "pipe it in, and give - for it"
 
 
 class Faults:
