@@ -42,7 +42,7 @@ def test_least_squares_are_those_of_scikit_learn(
     model = Ridge(ridge, fit_intercept=False) if ridge else LinearRegression(fit_intercept=False)
     expected = model.fit(x, y).coef_
     for at_once in (coalitions.AT_ONCE, 20):
-        monkeypatch.setattr(surrogates, "AT_ONCE", at_once)
+        monkeypatch.setattr(coalitions, "AT_ONCE", at_once)
         fit = least_squares(lambda part: (x[part], y[part]), rows, size, ridge)
         np.testing.assert_allclose(fit.coefficients, expected, atol=1e-6)
         left = y - x @ expected
@@ -184,7 +184,7 @@ def test_a_single_token_and_only_unknown_ones(removal: Any) -> None:
 @pytest.mark.parametrize("method", [lime, kernel_shap])
 def test_subsets_take_a_bit_a_token(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what is made of them is made in parts."""
-    for module, name in ((coalitions, "AT_ONCE"), (surrogates, "AT_ONCE"), (surrogates, "DRAWN")):
+    for module, name in ((coalitions, "AT_ONCE"), (surrogates, "DRAWN")):
         monkeypatch.setattr(module, name, 10_000)
     model: Any = Rule(lambda text: text[0] % 5)
     batch, count = padded([[*range(3, 203)]]), 8192

@@ -11,7 +11,7 @@ from rnnx.methods.perturbation import falls
 from rnnx.methods.removal import Removed
 from rnnx.models.protocols import Array, Batch, Classifier, Integers, Mask
 from rnnx.models.scores import score
-from rnnx.models.seeds import Rngs, each
+from rnnx.models.seeds import Rngs, numbers
 from rnnx.models.variants import Variants, logits
 
 AT_ONCE = 2**20  # tokens of coalitions that are written out together: some 50 MB, with what is taken away
@@ -79,14 +79,9 @@ class Game(NamedTuple):
     def with_words(self, text: Integers, there: Mask, rngs: Rngs) -> Iterator[Coalitions]:
         """Coalitions in any number, each with words of its own, by the generator of its text."""
         for part in pieces(*there.shape):
-            at = self._words(text[part], rngs) if self.draws else None
-            yield Coalitions(text[part], there[part], at)
-
-    def _words(self, text: Integers, rngs: Rngs) -> Array:
-        at = np.zeros((len(text), self.batch.ids.shape[1], 2))
-        for own, n, rng in zip(each(text, len(rngs)), self.batch.lengths.tolist(), rngs, strict=True):
-            at[own, :n] = rng.random((len(own), n, 2))
-        return at
+            own = text[part]
+            at = numbers(own, rngs, 2 * self.batch.lengths).reshape(len(own), -1, 2) if self.draws else None
+            yield Coalitions(own, there[part], at)
 
 
 def _every(texts: int, size: int) -> Iterator[Coalitions]:
@@ -97,8 +92,13 @@ def _every(texts: int, size: int) -> Iterator[Coalitions]:
 
 def pieces(count: int, size: int) -> Iterator[Integers]:
     """The numbers of ``count`` coalitions of texts of ``size`` tokens, in parts that are written out together."""
+    return (np.arange(part.start, part.stop) for part in parts(count, size))
+
+
+def parts(count: int, size: int) -> Iterator[slice]:
+    """The rows of a matrix (count, size), so many together as are written out together."""
     at_once = max(1, AT_ONCE // size)
-    return (np.arange(start, min(start + at_once, count)) for start in range(0, count, at_once))
+    return (slice(start, min(start + at_once, count)) for start in range(0, count, at_once))
 
 
 def subsets(size: int, numbers: Integers) -> Mask:

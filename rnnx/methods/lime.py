@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnx.methods.coalitions import Game
+from rnnx.methods.coalitions import Game, parts
 from rnnx.methods.removal import removing
 from rnnx.methods.sampling import standard_error
-from rnnx.methods.surrogates import FIRST, Fit, Rows, Subsets, fitted, least_squares, parts, refuse
+from rnnx.methods.surrogates import FIRST, Fit, Rows, Subsets, fitted, least_squares, refuse
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers, Mask
 from rnnx.models.seeds import Rngs
 from rnnx.settings import Amount, Count, Of, Removal, Texts

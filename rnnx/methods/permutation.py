@@ -10,7 +10,7 @@ from rnnx.methods.coalitions import pieces
 from rnnx.methods.drawing import until
 from rnnx.methods.perturbation import each_token, falls, over_tokens
 from rnnx.models.protocols import Array, Batch, Classifier, Diagnosed, Integers
-from rnnx.models.seeds import Rngs
+from rnnx.models.seeds import Rngs, numbers
 from rnnx.models.variants import Variants
 from rnnx.settings import Amount, Count, Of
 
@@ -50,7 +50,7 @@ def permutation(
         around, changes = 2 * np.minimum(reach, part.lengths - 1) + 1, []
         for some in pieces(len(every), int(around.max())):
             text, place = every[some], places[some]
-            spots, sources = _orders(mode, place, part.lengths[text], _random(text, around, generators))
+            spots, sources = _orders(mode, place, part.lengths[text], numbers(text, generators, around))
             variant, spot = np.nonzero(spots != sources)
             there, stands = spots[variant, spot], part.ids[text[variant], sources[variant, spot]]
             changes.append(falls(model, Variants.of(part, text, variant, there, stands), target[rows], of))
@@ -58,15 +58,6 @@ def permutation(
 
     found = until(draw, batch, rngs, samples, tolerance)
     return Diagnosed(found.mean[:, :, 0], found.diagnostics(batch) | order)
-
-
-def _random(text: Integers, around: Integers, rngs: Rngs) -> Array:
-    """Random numbers for each token of the texts ``text``, which rises: ``around[i]`` for one of text i, then zeros."""
-    at = np.zeros((len(text), around[text].max()))
-    for i in np.unique(text).tolist():
-        first, last = np.searchsorted(text, (i, i + 1))
-        at[first:last, : around[i]] = rngs[i].random((last - first, around[i]))
-    return at
 
 
 def _orders(mode: str, place: Integers, length: Integers, at: Array) -> tuple[Integers, Integers]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnx.errors import Unexplained
-from rnnx.methods.coalitions import AT_ONCE, Game
+from rnnx.methods.coalitions import Game, parts
 from rnnx.models.protocols import Array, Integers, Mask
 from rnnx.models.seeds import Rngs
 
@@ -147,12 +147,6 @@ def least_squares(part: Callable[[slice], tuple[Array, Array]], count: int, size
         left, spread = left + float(rest @ rest), spread + float(y @ y)
         errors += (((rest if free >= 1 else y)[:, None] * x @ inverse) ** 2).sum(axis=0)
     return Fit(found, np.sqrt(errors * count / max(free, 1)), 1 - left / spread if spread else 1.0)
-
-
-def parts(count: int, size: int) -> Iterator[slice]:
-    """The rows of a matrix (count, size), so many together as are written out together."""
-    at_once = max(1, AT_ONCE // size)
-    return (slice(start, min(start + at_once, count)) for start in range(0, count, at_once))
 
 
 def _wide(x: Array, y: Array, ridge: float) -> Fit:

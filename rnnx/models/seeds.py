@@ -61,18 +61,17 @@ def generators(seed: int, method: str, settings: Mapping[str, Any], batch: Batch
     return Generators(json.dumps([seed, method, dict(settings)], sort_keys=True).encode(), batch)
 
 
-def numbers(text: Integers, rngs: Rngs, count: int) -> Array:
-    """So many random numbers from [0, 1) for each of ``text`` (N,), from the generator of that text, (N, count)."""
-    at = np.empty((len(text), count))
-    for own, rng in zip(each(text, len(rngs)), rngs, strict=True):
-        at[own] = rng.random((len(own), count))
-    return at
-
-
-def each(text: Integers, count: int) -> list[Integers]:
-    """Where each of ``count`` texts stands in ``text`` (N,); it takes no longer for more of them."""
+def numbers(text: Integers, rngs: Rngs, count: int | Integers) -> Array:
+    """Random numbers from [0, 1) for each of ``text`` (N,), from the generator of that text: ``count`` of them, or
+    ``count[i]`` for text i and zeros behind them, (N, the largest count). It takes no longer for more texts.
+    """
+    counts = np.broadcast_to(count, len(rngs))
+    at = np.zeros((len(text), counts.max(initial=0)))
     order = np.argsort(text, kind="stable")  # linear where they rise, as they mostly do
-    return np.split(order, np.bincount(text, minlength=count).cumsum()[:-1])
+    each = np.split(order, np.bincount(text, minlength=len(rngs)).cumsum()[:-1])
+    for i in np.unique(text).tolist():
+        at[each[i], : counts[i]] = rngs[i].random((len(each[i]), counts[i]))
+    return at
 
 
 def _generator(content: bytes) -> np.random.Generator:

@@ -11,7 +11,7 @@ from rnnx.models.engine.running import Rows, Running
 from rnnx.models.engine.trie import Trie
 from rnnx.models.protocols import Array, Integers, Mask
 
-BLOCK = 512  # slots that step together: what a step touches should stay in the processor's second cache
+BLOCK = 512  # slots that step together: few calls, and what a step touches stays in the processor's caches
 
 
 def walk(layers: Sequence[Layer], x: Array, trie: Trie, pooled: Running | None = None) -> Iterator[Array]:
