@@ -38,10 +38,8 @@ def _branch(stack: Sequence[Stepping], kept: Iterable[Array], start: int, parent
     if not start or not len(parent):
         return
     new = slice(start, start + len(parent))
-    for step in stack:
-        step.state[:, new] = step.state[:, parent]
-    for array in kept:
-        array[new] = array[parent]
+    for array in (*(part for step in stack for part in step.state), *kept):
+        array[new] = array.take(parent, axis=0)
 
 
 def blocks(reads: Mask, most: int) -> list[Rows]:
@@ -75,12 +73,16 @@ class Stepping:
 
     def __call__(self, px: Array, rows: Rows) -> Array:
         """One step of these slots, from their projected inputs: h."""
-        state, n = self.state[:, rows], px.shape[1]
-        after = state if isinstance(rows, slice) else self._room(self.after, n)
+        n = px.shape[1]
+        if isinstance(rows, slice):
+            state = after = self.state[:, rows]
+        else:
+            state, after = self.state.take(rows, axis=1), self._room(self.after, n)
         ph = self.layer.recur(state[0], self._room(self.ph, n))
         self.layer.cell.step(px, ph, state, self._room(self.saved, n), after)
         if after is not state:
-            self.state[:, rows] = after
+            for part, new in zip(self.state, after, strict=True):
+                part[rows] = new
         h: Array = after[0]
         return h
 
