@@ -12,6 +12,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is there, as in rnnx.__
 
 import pytest
 import torch
+from hypothesis import settings
 
 from rnnx.cli import main
 from rnnx.cli.terminal import Terminal
@@ -20,6 +21,10 @@ from rnnx.models.catalog import Spec
 from rnnx.models.engine.classifier import RecurrentClassifier
 from rnnx.text.vocabulary import SPECIAL, Vocabulary
 from rnnx.training.network import RecurrentNetwork
+
+# The same examples wherever the tests run, and no limit to their time: a slow moment of the machine is no failure.
+settings.register_profile("rnnx", deadline=None, derandomize=True, database=None)
+settings.load_profile("rnnx")
 
 WORDS = ("a", "good", "bad", "film", "not", "but", "the", "plot", "really", "!", ",", "电", "影")
 TEXTS = ("a good film", "not bad", "the plot , really not good but the film !", "unheard words", "电影", "a")

@@ -125,7 +125,7 @@ class TestSources:
 
 
 class TestSplit:
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(
         counts=st.lists(st.integers(1, 60), min_size=1, max_size=4),
         shares=st.tuples(st.floats(0, 0.45), st.floats(0, 0.45)),

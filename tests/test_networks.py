@@ -122,7 +122,7 @@ def named(shape: Shape) -> str:
 
 seeds = st.integers(0, 2**31)
 some_lengths = st.lists(st.integers(1, 7), min_size=1, max_size=4)
-few = settings(max_examples=3, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=3)
 
 
 # --- the equations, one token and one text at a time --------------------------------------------------------

@@ -125,7 +125,7 @@ UNSEEN = re.compile(TAGS + "|[\\s\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=ANY_TEXT)
 def test_offsets_are_exact_and_all_that_can_be_seen_is_in_a_token(name: str, text: str) -> None:
     at = 0
@@ -166,7 +166,6 @@ class TestFields:
         with pytest.raises(KeyError, match="headline"):
             fields.tokenize({"body": "b", "title": "t"}, words, ("headline", "body"))
 
-    @settings(deadline=None)
     @given(item=st.dictionaries(st.sampled_from("abc"), ANY_TEXT))
     def test_offsets_are_exact(self, item: dict[str, str]) -> None:
         text, tokens = fields.tokenize(item, words, tuple(item))
